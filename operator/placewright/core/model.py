@@ -1,0 +1,546 @@
+"""Values of the planning core: what is asked (Request), what is decided (Decision).
+
+All classes are frozen, keyword-only and hashable unless they hold arrays. Units stand in the names: seconds, tokens
+per second, USD, GPU-hours; GPU memory is GiB (2**30 bytes); bandwidth (GB/s) and TFLOP/s are decimal.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+# --------------------------------------------------------------------------------------------- what is asked
+
+
+class Runtime(StrEnum):
+    """What starts the plan. `vllm` wants one TP degree in all stages that divides the heads; `any` lifts that."""
+
+    VLLM = "vllm"
+    ANY = "any"
+
+
+class Billing(StrEnum):
+    """Whether single GPUs or whole nodes are paid for."""
+
+    PER_GPU = "PerGPU"
+    PER_NODE = "PerNode"
+
+
+class TokenBasis(StrEnum):
+    """Which tokens count in cost per token: input + output, or output alone."""
+
+    TOTAL = "Total"
+    OUTPUT = "Output"
+
+
+class Method(StrEnum):
+    """How the layout is searched; only EXACT proves optimality."""
+
+    EXACT = "Exact"
+    ENUMERATION = "Enumeration"
+    ITERATIVE = "Iterative"
+    WEIGHTED = "Weighted"
+
+
+class ObjectiveType(StrEnum):
+    """What is optimised. COST is least cost per hour at a throughput floor."""
+
+    COST_PER_TOKEN = "CostPerToken"  # noqa: S105 - an enum value, no secret
+    THROUGHPUT = "Throughput"
+    WEIGHTED = "Weighted"
+    COST = "Cost"
+
+
+class OnViolation(StrEnum):
+    """What a failed gate does."""
+
+    BLOCK = "Block"
+    WARN = "Warn"
+
+
+class OnUnknown(StrEnum):
+    """What a gate without a usable input does."""
+
+    BLOCK = "Block"
+    WARN = "Warn"
+    PASS = "Pass"  # noqa: S105 - an enum value, no secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accelerator:
+    """Facts of one GPU kind. Rates are dense (no sparsity); 0 means the hardware has no such arithmetic."""
+
+    name: str
+    memory_gib: float
+    memory_bandwidth_gbps: float
+    tflops_16bit: float
+    tflops_fp8: float = 0.0
+    tops_int8: float = 0.0
+    tflops_fp4: float = 0.0
+    supports_bf16: bool = True
+    compute_capability: tuple[int, int] | None = None  # NVIDIA only
+    vendor: str = "nvidia"
+    all_reduce_gbps: float = 0.0  # achieved bus bandwidth inside a node; 0: take the pool's intra_node_gbps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixtureOfExperts:
+    """The expert layers of a model; `dense_layers` of the model's layers have a plain MLP instead."""
+
+    experts: int
+    experts_per_token: int
+    expert_intermediate_size: int
+    shared_intermediate_size: int = 0  # all shared experts together
+    dense_layers: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatentAttention:
+    """Multi-head latent attention (DeepSeek): per token and layer the cache holds kv_rank + rope_head_dim values."""
+
+    kv_rank: int
+    rope_head_dim: int
+    query_rank: int = 0  # 0: queries are projected directly
+    nope_head_dim: int = 128
+    value_head_dim: int = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """Shape of a decoder-only transformer, named as in a Hugging Face config.json."""
+
+    layers: int
+    hidden_size: int
+    intermediate_size: int
+    attention_heads: int
+    key_value_heads: int
+    head_dim: int
+    vocab_size: int
+    tie_word_embeddings: bool = False
+    native_precision: str = "bf16"
+    max_position_embeddings: int | None = None
+    experts: MixtureOfExperts | None = None
+    latent_attention: LatentAttention | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Precision:
+    """A candidate weight precision: bf16, fp16, fp8, int8, int4, fp4 (names of core.performance.precision)."""
+
+    name: str
+    drift_percent: float | None = None  # measured quality loss; None: not measured (0 for the native precision)
+    speedup: float | None = None  # measured factor on tokens/s against the model's own figure; None: 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """GPUs of one kind in one place. A tensor-parallel group never leaves a node."""
+
+    name: str
+    gpu: Accelerator
+    nodes: int
+    gpus_per_node: int
+    price_per_gpu_hour: float | None  # None: unknown; such a pool is rejected with NoPrice
+    billing: Billing = Billing.PER_GPU
+    intra_node_gbps: float = 64.0
+    inter_node_gbps: float = 12.5
+    max_tensor_parallel: int = 8
+
+    @property
+    def gpus(self) -> int:
+        """All GPUs of the pool."""
+        return self.nodes * self.gpus_per_node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """One request class: tokens in and out, and how many sequences are in flight (None: the planner chooses)."""
+
+    input_tokens: int
+    output_tokens: int
+    token_basis: TokenBasis = TokenBasis.TOTAL
+    concurrency: int | None = None
+
+    @property
+    def tokens_per_request(self) -> int:
+        """Tokens that count in cost per token, of one request."""
+        return self.output_tokens + (self.input_tokens if self.token_basis is TokenBasis.TOTAL else 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slo:
+    """Latency targets in seconds; None: no target."""
+
+    ttft_seconds: float | None = None
+    tpot_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parallelism:
+    """What layouts may look like."""
+
+    tensor: tuple[int, ...] = (1, 2, 4, 8)
+    max_pipeline: int = 8
+    min_layers_per_stage: int = 1
+    allow_mixed_pools: bool = False
+    runtime: Runtime = Runtime.VLLM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """What is optimised.
+
+    WEIGHTED minimises cost_weight * cost_per_hour / cost_normalization
+    - (1 - cost_weight) * tokens_per_second / throughput_normalization; a normalization of None means the largest
+    value on the frontier. cost_weight 0 is throughput only.
+    """
+
+    type: ObjectiveType = ObjectiveType.COST_PER_TOKEN
+    cost_weight: float = 0.5
+    min_tokens_per_second: float = 0.0  # a floor that holds for every type
+    cost_normalization: float | None = None
+    throughput_normalization: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gates:
+    """Limits in dollars and drift; None: no such gate."""
+
+    max_cost_per_million_tokens: float | None = None
+    max_cost_per_hour: float | None = None
+    max_quantization_drift_percent: float | None = None
+    on_violation: OnViolation = OnViolation.BLOCK
+    on_unknown: OnUnknown = OnUnknown.BLOCK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SolverOptions:
+    """How long and how to search."""
+
+    method: Method = Method.EXACT
+    time_limit_seconds: float = 30.0
+    frontier: bool = True
+    gap_percent: float = 0.0  # stop when the proved gap is at most this
+    budgets_per_hour: tuple[float, ...] = ()  # enumeration: given budgets; empty: log-spaced
+    target_cost_per_million_tokens: float | None = None  # enumeration, iterative: the price to beat
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One measured row (planning.md 2b): what one replica sustains on that class alone."""
+
+    gpu: str
+    tensor_parallel: int
+    pipeline_parallel: int
+    precision: str
+    input_tokens: int
+    output_tokens: int
+    requests_per_second: float
+    concurrency: int | None = None
+    ttft_seconds: float | None = None
+    tpot_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analytic:
+    """Predict from the architecture and GPU facts (planning.md 2a)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """Only measured configurations are candidates (planning.md 2b)."""
+
+    rows: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedEfficiency:
+    """The config-dir format (planning.md 2c): roofline at a fixed efficiency per GPU kind.
+
+    `gpu_rates` maps a pool name to (TFLOP/s, GB/s, efficiency); `link_gbps` maps ordered pool-name pairs (also a pool
+    with itself) to the least rate over their GPU pairs.
+    """
+
+    sequence_length: int
+    batch_sizes: tuple[int, ...]
+    hidden_size: int
+    layers: int
+    bytes_per_element: int
+    layer_weight_gib: float
+    gpu_rates: Mapping[str, tuple[float, float, float]] = field(hash=False)
+    link_gbps: Mapping[tuple[str, str], float] = field(hash=False)
+    min_memory_utilization: float = 0.0
+    quantized_segments: bool = False
+    min_link_gbps: float = 0.0  # links below it carry no pipeline
+
+
+Performance = Analytic | Measured | FixedEfficiency
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One model to place, with everything the decision depends on. Two equal Requests get the same plan id."""
+
+    name: str
+    namespace: str = ""
+    model_name: str
+    architecture: Architecture | None = None  # None only with Measured or FixedEfficiency
+    max_model_len: int | None = None  # None: input + output tokens
+    precisions: tuple[Precision, ...]
+    workload: Workload
+    slo: Slo = Slo()
+    pools: tuple[Pool, ...]
+    parallelism: Parallelism = Parallelism()
+    objective: Objective = Objective()
+    gates: Gates = Gates()
+    performance: Performance = Analytic()
+    solver: SolverOptions = SolverOptions()
+
+
+# --------------------------------------------------------------------------------------------- what is decided
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Consecutive decoder layers first..last (both included) on one tensor-parallel group of one pool."""
+
+    pool: str
+    gpu: str
+    tensor_parallel: int
+    first_layer: int
+    last_layer: int
+
+    @property
+    def layers(self) -> int:
+        """How many layers the stage holds."""
+        return self.last_layer - self.first_layer + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """One replica: ordered stages, precision, concurrency, and what the performance model says of it."""
+
+    stages: tuple[Stage, ...]
+    precision: str
+    max_concurrency: int
+    cost_per_hour: float
+    tokens_per_second: float  # in the request's token basis
+    requests_per_second: float
+    ttft_seconds: float | None = None  # None: the performance model has no such figure
+    tpot_seconds: float | None = None
+
+    @property
+    def cost_per_million_tokens(self) -> float:
+        """USD per million tokens at full load."""
+        return self.cost_per_hour / (self.tokens_per_second * 3600.0) * 1e6
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of one replica."""
+        return sum(stage.tensor_parallel for stage in self.stages)
+
+    @property
+    def gpus_by_pool(self) -> dict[str, int]:
+        """GPUs of one replica by pool name, in stage order."""
+        used: dict[str, int] = {}
+        for stage in self.stages:
+            used[stage.pool] = used.get(stage.pool, 0) + stage.tensor_parallel
+        return used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replicas:
+    """A layout, how many copies of it run, and their share of the traffic (0..1)."""
+
+    layout: Layout
+    count: int = 1
+    weight: float = 1.0
+
+
+class PlanState(StrEnum):
+    """Whether the plan may be used."""
+
+    APPROVED = "Approved"
+    BLOCKED = "Blocked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to run for one request."""
+
+    id: str  # p-xxxxxx, a hash of the decision
+    state: PlanState
+    replicas: tuple[Replicas, ...]
+
+    @property
+    def main(self) -> Layout:
+        """The layout with the largest share of traffic."""
+        return max(self.replicas, key=lambda entry: entry.weight).layout
+
+    @property
+    def cost_per_hour(self) -> float:
+        """USD per hour of all replicas."""
+        return sum(entry.count * entry.layout.cost_per_hour for entry in self.replicas)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Capacity of all replicas."""
+        return sum(entry.count * entry.layout.tokens_per_second for entry in self.replicas)
+
+    @property
+    def cost_per_million_tokens(self) -> float:
+        """USD per million tokens at full load."""
+        return self.cost_per_hour / (self.tokens_per_second * 3600.0) * 1e6
+
+
+class GateResult(StrEnum):
+    """Outcome of one gate; a missing, stale or NaN input is UNKNOWN, never zero."""
+
+    PASS = "Pass"  # noqa: S105 - an outcome, no secret
+    FAIL = "Fail"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateOutcome:
+    """One gate held against one plan. headroom_percent = (limit - actual) / limit * 100, negative when exceeded."""
+
+    name: str  # CostPerMillionTokens | CostPerHour | QuantizationDrift
+    limit: float
+    actual: float | None
+    headroom_percent: float | None
+    result: GateResult
+
+
+class RejectionCode(StrEnum):
+    """Why a class of candidates is out (planning.md section 5)."""
+
+    INSUFFICIENT_MEMORY = "InsufficientMemory"
+    INSUFFICIENT_STOCK = "InsufficientStock"
+    HEADS_NOT_DIVISIBLE = "HeadsNotDivisible"
+    TOO_FEW_LAYERS = "TooFewLayers"
+    PRECISION_UNSUPPORTED = "PrecisionUnsupported"
+    SLO_TTFT = "SloTtft"
+    SLO_TPOT = "SloTpot"
+    THROUGHPUT_SHORT = "ThroughputShort"
+    NO_PRICE = "NoPrice"
+    NO_PROFILE = "NoProfile"
+    COST_PER_TOKEN_GATE = "CostPerTokenGate"  # noqa: S105 - an enum value, no secret
+    HOURLY_BUDGET_GATE = "HourlyBudgetGate"
+    DRIFT_GATE = "DriftGate"
+    LINK_TOO_SLOW = "LinkTooSlow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """A class of candidates that is out, how many there were, and why in one line with figures."""
+
+    code: RejectionCode
+    count: int
+    pool: str  # empty: not of one pool
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relaxation:
+    """The smallest change that makes the request feasible, found by solving.
+
+    `request` is the changed request itself: deciding it gives an approved plan.
+    """
+
+    field: str  # as the user writes it
+    current: str
+    needed: str
+    message: str  # "feasible with gates.maxCostPerMillionTokens 2.91 (now 2.50)"
+    request: Request
+    size: float  # relative size of the change; smaller is better
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontierPoint:
+    """A layout that no other beats in both cost per hour and tokens per second."""
+
+    layout: Layout
+
+    @property
+    def cost_per_hour(self) -> float:
+        """USD per hour."""
+        return self.layout.cost_per_hour
+
+    @property
+    def tokens_per_second(self) -> float:
+        """In the request's token basis."""
+        return self.layout.tokens_per_second
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """A layout that lost, and why in one line."""
+
+    layout: Layout
+    reason: str
+
+
+class SolveStatus(StrEnum):
+    """What is proved of the answer."""
+
+    OPTIMAL = "Optimal"  # proved
+    FEASIBLE = "Feasible"  # a valid plan of a method or a cut search that proves less; the gap is told
+    INFEASIBLE = "Infeasible"  # proved: there is no layout
+    TIME_LIMIT = "TimeLimit"  # cut before anything was found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetTrial:
+    """One budget that enumeration or iterative tried."""
+
+    budget_per_hour: float
+    cost_per_million_tokens: float | None  # None: nothing fits the budget
+    tokens_per_second: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SolveReport:
+    """How the answer was found and what is proved.
+
+    `bound_*` are proved limits in the objective's own unit: no layout of the request does better.
+    """
+
+    method: Method
+    status: SolveStatus
+    gap_percent: float | None  # None: nothing found
+    bound_cost_per_million_tokens: float | None = None
+    bound_cost_per_hour: float | None = None  # objective Cost
+    bound_tokens_per_second: float | None = None  # objective Throughput
+    proves: str = ""  # one line: what this method proves
+    distance_to_exact_percent: float | None = None  # methods other than exact
+    trials: tuple[BudgetTrial, ...] = ()
+    competitive_range_per_hour: tuple[float, float] | None = None
+    budgets_saved: int = 0
+    layouts_considered: int = 0
+    confidence: str = "Modelled"  # Modelled | Lower (mixture of experts) | Measured
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a running solve stands, for a live line; figures in the unit of the objective `unit` names."""
+
+    unit: str  # "$/M tokens" | "$/h" | "tokens/s" | "score"
+    incumbent: float | None
+    bound: float | None
+    gap_percent: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The outcome for one request. plan None: infeasible, or cut before anything was found."""
+
+    request: Request
+    inputs_hash: str  # of the request: equal inputs, equal plan
+    plan: Plan | None
+    report: SolveReport
+    gates: tuple[GateOutcome, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    frontier: tuple[FrontierPoint, ...] = ()
+    rejections: tuple[Rejection, ...] = ()
+    relaxation: Relaxation | None = None
+    warnings: tuple[str, ...] = ()
