@@ -1,5 +1,6 @@
 """Server processes that never outlive their owner, with their output kept in a file."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -142,10 +143,8 @@ class ManagedProcess:
                 self.thaw()
             if grace_s > 0:
                 _signal_group(process.pid, signal.SIGTERM)
-                try:
+                with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(grace_s)
-                except subprocess.TimeoutExpired:
-                    pass
             _signal_group(process.pid, signal.SIGKILL)
             process.wait()
         else:
@@ -169,7 +168,5 @@ class ManagedProcess:
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):  # it may end by itself in between, which is what was wanted
         os.killpg(group, number)
-    except ProcessLookupError:
-        pass  # it ended by itself in between, which is what was wanted
