@@ -36,6 +36,12 @@ class PortReservation:
         """Lets others have the port."""
         self._lock.close()
 
+    def __enter__(self) -> int:
+        return self.port
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
 
 def _try_lock(path: Path) -> IO[str] | None:
     handle = path.open("w", encoding="ascii")

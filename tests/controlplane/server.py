@@ -256,6 +256,35 @@ class ControlPlane:
             raise AssertionError(f"kubectl {' '.join(command[1:])} ended with {done.returncode}: {said}")
         return done
 
+    def create_namespace(self, prefix: str = "test") -> str:
+        """A new namespace with a name of its own."""
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"generateName": f"{prefix}-"}}
+        return str(self.admin.create("/api/v1/namespaces", body)["metadata"]["name"])
+
+    def delete_namespace(self, name: str) -> None:
+        """Deletes all custom resources in a namespace and the namespace itself; does not wait for either.
+
+        Without a controller-manager nobody empties a namespace, so its finalizer is taken off here; other
+        objects in it stay in etcd, where nobody sees them by this name again.
+        """
+        for path in self._custom_resource_paths(name):
+            self.admin.delete(path)
+        self.admin.delete(f"/api/v1/namespaces/{name}")
+        if not self.full:
+            empty = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "spec": {"finalizers": []}}
+            with contextlib.suppress(ApiError):  # 404 when it is gone already
+                self.admin.request("PUT", f"/api/v1/namespaces/{name}/finalize", empty)
+
+    def _custom_resource_paths(self, namespace: str) -> list[str]:
+        paths = []
+        for crd in self.admin.items("/apis/apiextensions.k8s.io/v1/customresourcedefinitions"):
+            spec = crd["spec"]
+            version = next(item["name"] for item in spec["versions"] if item["served"])
+            if spec["scope"] == "Namespaced":
+                plural = spec["names"]["plural"]
+                paths.append(f"/apis/{spec['group']}/{version}/namespaces/{namespace}/{plural}")
+        return paths
+
     def apply_crds(self, *files: Path) -> None:
         """Applies CustomResourceDefinitions and waits until the API server serves them."""
         given = [argument for file in files for argument in ("-f", str(file))]
