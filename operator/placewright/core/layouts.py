@@ -1,0 +1,503 @@
+"""One replica, exactly: the cheapest layout and the whole Pareto frontier of cost per hour against tokens per second.
+
+Method (planning.md section 3). For a bottleneck T every stage kind holds the layer counts whose step time is at most
+T, and only finitely many T matter. At each T that could still improve the frontier, the cheapest cover of all layers is
+found by a recursion over pools; a T whose proved cost bound does not beat what is known is skipped, and so is every T
+between the one solved and the bottleneck that its answer really has. What is skipped cannot hold a better layout, so a
+search that ran to its end is a proof.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from placewright.core.kernel import balance, cost_bound, cover
+from placewright.core.lattice import pool_cost_per_hour
+from placewright.core.model import Layout, Progress, Request, Stage
+from placewright.core.performance.base import FloatArray, Setting
+from placewright.core.problem import Problem, problems
+from placewright.core.sequence import Sequence as StageSequence
+from placewright.core.sequence import arrange, cheapest_sequence, never
+
+TIE = 1e-12  # relative; sums of prices in another order differ by less
+_LOOK = 1.1
+_GRID = 48  # bottlenecks at which a problem is bounded before it is opened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A layout found: cost, bottleneck and ordered (kind, layers) stages of its problem."""
+
+    cost_per_hour: float
+    tokens_per_second: float
+    bottleneck_seconds: float
+    problem: Problem
+    stages: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What a search found and what it proved.
+
+    Attributes:
+        frontier: cheapest first, strictly faster as dearer; the whole Pareto set when complete.
+        complete: nothing was cut; the frontier is proved.
+        bound_cost_per_million_tokens: no layout is cheaper per token; None when nothing is feasible.
+        bound_tokens_per_second: no layout is faster; None when nothing is feasible.
+        considered: covers and closed forms that were solved.
+    """
+
+    frontier: tuple[Layout, ...]
+    complete: bool
+    bound_cost_per_million_tokens: float | None
+    bound_tokens_per_second: float | None
+    considered: int
+
+
+class Frontier:
+    """Points that no other beats, cheapest first."""
+
+    def __init__(self) -> None:
+        self.points: list[Point] = []
+        self._rates: list[float] = []
+
+    def cost_at(self, tokens_per_second: float) -> float:
+        """Least known cost for at least this rate; inf when none is known."""
+        i = bisect_left(self._rates, tokens_per_second * (1 - TIE))
+        return self.points[i].cost_per_hour if i < len(self.points) else np.inf
+
+    def next_rate(self, tokens_per_second: float) -> float | None:
+        """Rate of the cheapest known point that is at least this fast."""
+        i = bisect_left(self._rates, tokens_per_second * (1 - TIE))
+        return self._rates[i] if i < len(self.points) else None
+
+    def add(self, point: Point) -> None:
+        """Insert a point unless one as cheap is as fast, and drop those it beats."""
+        if point.cost_per_hour >= self.cost_at(point.tokens_per_second) * (1 - TIE):
+            return
+        kept = [
+            old
+            for old in self.points
+            if old.tokens_per_second > point.tokens_per_second * (1 + TIE)
+            or old.cost_per_hour < point.cost_per_hour * (1 - TIE)
+        ]
+        kept.append(point)
+        kept.sort(key=lambda entry: entry.tokens_per_second)
+        self.points = kept
+        self._rates = [entry.tokens_per_second for entry in kept]
+
+    def best_cost_per_token(self) -> float:
+        """Least cost per hour over tokens per second; inf when empty."""
+        return min((p.cost_per_hour / p.tokens_per_second for p in self.points), default=np.inf)
+
+
+def solve_at(
+    problem: Problem, limit_seconds: float, below_cost: float, out_of_time: Callable[[], bool] = never
+) -> Point | None:
+    """The cheapest layout whose bottleneck is at most the limit and which costs less than below_cost, exactly."""
+    table, reach = cover(
+        limit_seconds,
+        below_cost,
+        problem.step_seconds,
+        problem.hop_out_seconds,
+        problem.planes,
+        problem.max_stages,
+        problem.first_state,
+        problem.state_stages,
+        problem.state_cost,
+        problem.transitions,
+        False,
+    )
+    ends = table[-1, problem.planes - 1, :, problem.layers]
+    count = problem.max_stages if problem.exact_stages else int(np.argmin(ends))
+    cost = float(ends[count])
+    if not cost < below_cost:
+        return None
+    stages = _trace(problem, table, reach, limit_seconds, count)
+    if _order_is_free(problem, limit_seconds):
+        found: StageSequence | None = StageSequence(stages=stages)
+    else:
+        found = arrange(problem, [kind for kind, _ in stages], limit_seconds)
+    if found is None:
+        searched = cheapest_sequence(problem, limit_seconds, cost, below_cost, out_of_time)
+        if searched is None:
+            return None
+        found = searched[1]
+    return _point(problem, found)
+
+
+def _order_is_free(problem: Problem, limit_seconds: float) -> bool:
+    """Whether any order of stages (the last one last) is as good as any other at this limit."""
+    if problem.max_stages == 1:
+        return problem.setting.max_first_token_seconds == np.inf
+    if problem.setting.max_first_token_seconds < np.inf:
+        return False
+    if problem.setting.hop_in_step:
+        return problem.hops_by_sender
+    return bool((problem.hop_seconds <= limit_seconds).all())
+
+
+def _trace(
+    problem: Problem, table: FloatArray, reach: np.ndarray, limit: float, count: int
+) -> tuple[tuple[int, int], ...]:
+    """Read the chosen (kind, layers) back from the tables; the stage without a hop comes last."""
+    plane, stages, layers = problem.planes - 1, count, problem.layers
+    body: list[tuple[int, int]] = []
+    last: list[tuple[int, int]] = []
+    for pool in range(len(problem.pools) - 1, -1, -1):
+        if table[pool, plane, stages, layers] == table[pool + 1, plane, stages, layers]:
+            continue  # the pools before do it alone
+        state, plane_used, held = _pool_choice(problem, table, reach, pool, (plane, stages, layers))
+        first = int(problem.first_state[pool])
+        plane -= plane_used
+        stages -= int(problem.state_stages[state])
+        layers -= held
+        while state != first:
+            state, kind, n, was_last = _stage_choice(problem, reach, limit, (state, plane_used, held))
+            (last if was_last else body).append((kind, n))
+            held -= n
+            plane_used -= was_last
+    body.sort(key=lambda entry: (entry[0], -entry[1]))
+    return (*body, *last)
+
+
+def _pool_choice(
+    problem: Problem, table: FloatArray, reach: np.ndarray, pool: int, at: tuple[int, int, int]
+) -> tuple[int, int, int]:
+    """The state of the pool, its plane and its layers that explain table[pool + 1] at (plane, stages, layers)."""
+    plane, stages, layers = at
+    target = table[pool + 1, plane, stages, layers]
+    for state in range(int(problem.first_state[pool]) + 1, int(problem.first_state[pool + 1])):
+        used, cost = int(problem.state_stages[state]), problem.state_cost[state]
+        if used > stages:
+            continue
+        for own in range(plane + 1):
+            for held in range(1, layers + 1):
+                bit = reach[state, own, held >> 6] >> np.uint64(held & 63) & np.uint64(1)
+                if bit and table[pool, plane - own, stages - used, layers - held] + cost == target:
+                    return state, own, held
+    raise AssertionError("a cover without a cause")
+
+
+def _stage_choice(
+    problem: Problem, reach: np.ndarray, limit: float, at: tuple[int, int, int]
+) -> tuple[int, int, int, bool]:
+    """The state before, the kind and layers of the stage that was added, and whether it is the last of the replica."""
+    state, plane, held = at
+    for source, _, kind in problem.transitions[problem.transitions[:, 1] == state]:
+        for n in range(held, 0, -1):
+            step = problem.step_seconds[kind, n]
+            options = [(plane, False)] if problem.planes == 1 or plane == 0 else [(1, False), (0, True)]
+            for own, was_last in options:
+                hop = 0.0 if was_last or problem.planes == 1 else problem.hop_out_seconds[kind]
+                rest = held - n
+                bit = reach[source, own, rest >> 6] >> np.uint64(rest & 63) & np.uint64(1)
+                if bit and step + hop <= limit:
+                    return int(source), int(kind), n, was_last
+    raise AssertionError("a state without a stage")
+
+
+def _point(problem: Problem, sequence: StageSequence) -> Point:
+    """Even out the sizes where that is allowed, and take the real bottleneck and cost of the stages."""
+    kinds = np.array([kind for kind, _ in sequence.stages])
+    sizes = np.array([n for _, n in sequence.stages], dtype=np.int64)
+    own = problem.kind_pool[kinds]
+    hops = np.zeros(len(kinds))
+    hops[:-1] = problem.hop_seconds[own[:-1], own[1:]]
+    stage_hops = hops if problem.setting.hop_in_step else np.zeros(len(kinds))
+    if problem.regular:
+        even = sizes.copy()
+        balance(problem.step_seconds[kinds], stage_hops, even)
+        if _first_token(problem, kinds, even) <= problem.setting.max_first_token_seconds:
+            sizes = even
+    bottleneck = float((problem.step_seconds[kinds, sizes] + stage_hops).max())
+    if not problem.setting.hop_in_step:
+        bottleneck = max(bottleneck, float(hops.max()))
+    return Point(
+        cost_per_hour=_cost(problem, kinds),
+        tokens_per_second=problem.setting.tokens_per_step / bottleneck,
+        bottleneck_seconds=bottleneck,
+        problem=problem,
+        stages=tuple(zip(kinds.tolist(), sizes.tolist(), strict=True)),
+    )
+
+
+def _first_token(problem: Problem, kinds: np.ndarray, sizes: np.ndarray) -> float:
+    own = problem.kind_pool[kinds]
+    hops = problem.first_token_hop_seconds[own[:-1], own[1:]].sum()
+    return float(problem.first_token_seconds[kinds, sizes].sum() + hops)
+
+
+def _cost(problem: Problem, kinds: np.ndarray) -> float:
+    """USD per hour: follow the lattice of each pool, so that node packing is paid for as it was planned."""
+    total = 0.0
+    for pool, lattice in enumerate(problem.lattices):
+        state = 0
+        for kind in sorted(kinds[problem.kind_pool[kinds] == pool].tolist()):
+            state = int(lattice.successor[state, problem.kind_degree[kind]])
+        total += float(lattice.cost_per_hour[state])
+    return total
+
+
+def to_layout(request: Request, point: Point) -> Layout:
+    """The public form of a point."""
+    problem, stages, first = point.problem, [], 0
+    for kind, layers in point.stages:
+        pool = request.pools[problem.pools[problem.kind_pool[kind]]]
+        stages.append(
+            Stage(
+                pool=pool.name,
+                gpu=pool.gpu.name,
+                tensor_parallel=int(problem.kind_gpus[kind]),
+                first_layer=first,
+                last_layer=first + layers - 1,
+            )
+        )
+        first += layers
+    setting = problem.setting
+    kinds = np.array([kind for kind, _ in point.stages])
+    sizes = np.array([n for _, n in point.stages])
+    return Layout(
+        stages=tuple(stages),
+        precision=setting.precision,
+        max_concurrency=setting.concurrency,
+        cost_per_hour=layout_cost_per_hour(request, tuple(stages)),
+        tokens_per_second=point.tokens_per_second,
+        requests_per_second=point.tokens_per_second / request.workload.tokens_per_request,
+        ttft_seconds=_first_token(problem, kinds, sizes) if setting.has_ttft else None,
+        tpot_seconds=setting.tpot_steps * point.bottleneck_seconds if setting.has_tpot else None,
+    )
+
+
+def layout_cost_per_hour(request: Request, stages: tuple[Stage, ...]) -> float:
+    """USD per hour of the stages, pool by pool in the order of names."""
+    total = 0.0
+    for pool in sorted(request.pools, key=lambda entry: entry.name):
+        degrees = [stage.tensor_parallel for stage in stages if stage.pool == pool.name]
+        if degrees:
+            groups = tuple(sorted((d, degrees.count(d)) for d in set(degrees)))
+            total += pool_cost_per_hour(pool, groups)
+    return total
+
+
+class _Bounds:
+    """Proved limits of one problem on a grid of bottlenecks."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        thresholds = problem.thresholds
+        self.cost_per_rate = np.inf  # least USD per hour per (token per second)
+        self.tokens_per_second = 0.0
+        if len(thresholds) == 0:
+            return
+        picks = np.unique(np.linspace(0, len(thresholds) - 1, _GRID).astype(np.int64))
+        grid = thresholds[picks]
+        tokens = problem.setting.tokens_per_step
+        costs = np.array([self.at(float(limit)) for limit in grid])
+        # Between two grid points the cost is at least that of the slower one, the rate at most that of the faster.
+        faster = np.concatenate([grid[:1], grid[:-1]])
+        self.cost_per_rate = float((costs * faster / tokens).min())
+        able = np.flatnonzero(np.isfinite(costs))
+        if len(able):
+            fastest = grid[able[0] - 1] if able[0] else grid[0]
+            self.tokens_per_second = float(tokens / fastest)
+
+    def at(self, limit_seconds: float) -> float:
+        """Lower bound on the cost per hour at a bottleneck limit."""
+        problem = self.problem
+        bound: float = cost_bound(
+            limit_seconds,
+            problem.least_from,
+            problem.kind_pool,
+            problem.kind_gpus,
+            problem.pool_price,
+            problem.pool_gpus,
+            problem.max_stages,
+            problem.exact_stages,
+        )
+        return bound
+
+
+class _Run:
+    """One search: problems in the order of their promise, one shared frontier."""
+
+    def __init__(self, request: Request, settings: Iterable[Setting], out_of_time: Callable[[], bool]) -> None:
+        self.request = request
+        self.out_of_time = out_of_time
+        self.considered = 0
+        opened = [_Bounds(problem) for problem in problems(request, list(settings))]
+        self.queue = sorted(
+            (entry for entry in opened if entry.tokens_per_second > 0), key=lambda entry: entry.cost_per_rate
+        )
+        self.frontier = Frontier()
+
+    def solve(self, problem: Problem, limit: float, below_cost: float) -> Point | None:
+        """solve_at, counted."""
+        self.considered += 1
+        return solve_at(problem, limit, below_cost, self.out_of_time)
+
+    def walk(self, bounds: _Bounds) -> bool:
+        """Add all that the problem can add to the frontier; False when time ran out before the end."""
+        problem, thresholds = bounds.problem, bounds.problem.thresholds
+        tokens = problem.setting.tokens_per_step
+        i = len(thresholds) - 1
+        while i >= 0:
+            limit = float(thresholds[i])
+            known = self.frontier.cost_at(tokens / limit)
+            if bounds.at(limit) < known * (1 - TIE):
+                point = None if self.out_of_time() else self.solve(problem, limit, known * (1 - TIE))
+                if point is None and self.out_of_time():
+                    return False
+                if point is not None:
+                    self.frontier.add(point)
+                    i = _slower_than(thresholds, point.bottleneck_seconds)
+                    continue
+            rate = self.frontier.next_rate(tokens / limit)
+            if rate is None:
+                return True  # no cost is low enough here, so none is at a faster bottleneck
+            i = min(i - 1, _slower_than(thresholds, tokens / rate))
+        return True
+
+    def walk_best(self, bounds: _Bounds) -> bool:
+        """Like walk, but only for layouts that are cheaper per token than all known."""
+        problem, thresholds = bounds.problem, bounds.problem.thresholds
+        tokens = problem.setting.tokens_per_step
+        i = len(thresholds) - 1
+        while i >= 0:
+            limit = float(thresholds[i])
+            ratio = self.frontier.best_cost_per_token()
+            known = ratio * tokens / limit * (1 - TIE)
+            cost = bounds.at(limit)
+            if cost < known:
+                # Looking a little above what is known tells how far the cost is from it, and so how far to jump.
+                point = None if self.out_of_time() else self.solve(problem, limit, known * _LOOK)
+                if point is None and self.out_of_time():
+                    return False
+                if point is not None and point.cost_per_hour / point.tokens_per_second < ratio * (1 - TIE):
+                    self.frontier.add(point)
+                    i = _slower_than(thresholds, point.bottleneck_seconds)
+                    continue
+                cost = known * _LOOK if point is None else point.cost_per_hour
+            if cost == np.inf:
+                return True
+            i = min(i - 1, _slower_than(thresholds, tokens * ratio / cost) + 1)
+        return True
+
+
+def _slower_than(thresholds: FloatArray, bottleneck_seconds: float) -> int:
+    """Index of the largest threshold that is really below the bottleneck, -1 if none."""
+    return int(np.searchsorted(thresholds, bottleneck_seconds * (1 - TIE))) - 1
+
+
+def search(
+    request: Request,
+    settings: Iterable[Setting],
+    *,
+    out_of_time: Callable[[], bool] = never,
+    on_progress: Callable[[Progress], None] | None = None,
+    frontier: bool = True,
+) -> Search:
+    """The Pareto frontier of cost per hour against tokens per second over all settings.
+
+    Args:
+        request: gives pools (stock, prices) and units; its SLOs stand in the settings already.
+        settings: from the performance model.
+        out_of_time: asked between solves; True ends the search with what it has.
+        on_progress: told after every problem.
+        frontier: False: only the least cost per token is wanted, which is faster; the frontier is then a part of it.
+    """
+    run = _Run(request, settings, out_of_time)
+    complete = True
+    done = 0
+    for bounds in run.queue:
+        if not (run.walk(bounds) if frontier else run.walk_best(bounds)):
+            complete = False
+            break
+        done += 1
+        if on_progress is not None:
+            on_progress(_progress(run, run.queue[done:]))
+    left = [] if complete else run.queue[done:]
+    points = run.frontier.points
+    best = min([run.frontier.best_cost_per_token(), *(entry.cost_per_rate for entry in left)])
+    fastest = max([0.0, *(p.tokens_per_second for p in points), *(entry.tokens_per_second for entry in left)])
+    return Search(
+        frontier=tuple(to_layout(request, point) for point in points),
+        complete=complete,
+        bound_cost_per_million_tokens=None if best == np.inf else best / 3600.0 * 1e6,
+        bound_tokens_per_second=fastest or None,
+        considered=run.considered,
+    )
+
+
+def _progress(run: _Run, left: Sequence[_Bounds]) -> Progress:
+    best = run.frontier.best_cost_per_token()
+    bound = min([best, *(entry.cost_per_rate for entry in left)])
+    if best == np.inf:
+        return Progress(unit="$/M tokens", incumbent=None, bound=None, gap_percent=None)
+    to_million = 1e6 / 3600.0
+    return Progress(
+        unit="$/M tokens",
+        incumbent=best * to_million,
+        bound=bound * to_million,
+        gap_percent=(best - bound) / best * 100.0,
+    )
+
+
+def cheapest_at(
+    request: Request,
+    settings: Iterable[Setting],
+    *,
+    min_tokens_per_second: float,
+    out_of_time: Callable[[], bool] = never,
+) -> Layout | None:
+    """The layout with the least cost per hour that is at least this fast; the faster one of equals."""
+    run = _Run(request, settings, out_of_time)
+    best: Point | None = None
+    for bounds in run.queue:
+        if out_of_time():
+            break
+        tokens = bounds.problem.setting.tokens_per_step
+        limit = min(tokens / min_tokens_per_second * (1 + TIE), float(bounds.problem.thresholds[-1]))
+        below = np.inf if best is None else best.cost_per_hour
+        if bounds.at(limit) >= below:
+            continue
+        point = run.solve(bounds.problem, limit, below)
+        while point is not None:  # the same cost, but faster
+            best, cost = point, point.cost_per_hour
+            point = run.solve(bounds.problem, point.bottleneck_seconds * (1 - 1e-9), cost * (1 + TIE))
+    return None if best is None else to_layout(request, best)
+
+
+def fastest_within(
+    request: Request,
+    settings: Iterable[Setting],
+    *,
+    budget_per_hour: float,
+    out_of_time: Callable[[], bool] = never,
+) -> Layout | None:
+    """The fastest layout that costs at most the budget per hour; the cheaper one of equals."""
+    run = _Run(request, settings, out_of_time)
+    run.queue.sort(key=lambda entry: -entry.tokens_per_second)
+    best: Point | None = None
+    budget = budget_per_hour * (1 + TIE)
+    for bounds in run.queue:
+        problem, thresholds = bounds.problem, bounds.problem.thresholds
+        tokens = problem.setting.tokens_per_step
+        high = len(thresholds) - 1
+        if best is not None:
+            high = _slower_than(thresholds, tokens / best.tokens_per_second)
+        low = 0
+        while low <= high and not out_of_time():  # the least bottleneck that the budget buys
+            middle = (low + high) // 2 if best is not None and best.problem is problem else high
+            limit = float(thresholds[middle])
+            point = run.solve(problem, limit, budget) if bounds.at(limit) < budget else None
+            if point is None:
+                if best is None or best.problem is not problem:
+                    break
+                low = middle + 1
+            else:
+                best = point
+                high = _slower_than(thresholds, point.bottleneck_seconds)
+    return None if best is None else to_layout(request, best)

@@ -1,0 +1,274 @@
+"""The order of stages, exactly: for slow or unequal links and for the time to first token.
+
+The recursion in kernel.cover does not see which stage follows which. Where that matters, replicas are built here from
+the last stage to the first, layer by layer of depth: a state is (what each pool gives so far, pool of the first stage)
+and holds, for every number of layers, the least time to first token. States are dropped only when their cost plus a
+proved lower bound of the rest reaches the limit, so the first answer found under a limit is the cheapest one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from placewright.core.kernel import cover, extend
+from placewright.core.performance.base import FloatArray
+from placewright.core.problem import Problem
+
+_State = tuple[tuple[int, ...], int]  # (state of each pool's successor table, pool of the first stage)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequence:
+    """Ordered stages: (kind, layers) pairs, first stage first."""
+
+    stages: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """What may be used: per pool a successor table over kinds (-1: not allowed) and the cost of each state."""
+
+    successor: tuple[dict[tuple[int, int], int], ...]  # (state, kind) -> state
+    cost_per_hour: tuple[FloatArray, ...]
+
+
+def full_stock(problem: Problem) -> Stock:
+    """Everything the pools have."""
+    tables, costs = [], []
+    for pool, lattice in enumerate(problem.lattices):
+        kinds = np.flatnonzero(problem.kind_pool == pool)
+        table = {
+            (state, int(j)): int(lattice.successor[state, problem.kind_degree[j]])
+            for j in kinds
+            for state in range(len(lattice.stages))
+            if lattice.successor[state, problem.kind_degree[j]] >= 0
+        }
+        tables.append(table)
+        costs.append(lattice.cost_per_hour)
+    return Stock(successor=tuple(tables), cost_per_hour=tuple(costs))
+
+
+def stock_of(problem: Problem, kinds: list[int]) -> Stock:
+    """Just these stages (a multiset of kinds): used to order stages that are already chosen."""
+    tables: list[dict[tuple[int, int], int]] = []
+    for pool in range(len(problem.pools)):
+        own = sorted({j for j in kinds if problem.kind_pool[j] == pool})
+        limits = [kinds.count(j) for j in own]
+        index: dict[tuple[int, ...], int] = {(0,) * len(own): 0}
+        queue = [(0,) * len(own)]
+        table: dict[tuple[int, int], int] = {}
+        for counts in queue:
+            for i, j in enumerate(own):
+                if counts[i] < limits[i]:
+                    after = (*counts[:i], counts[i] + 1, *counts[i + 1 :])
+                    if after not in index:
+                        index[after] = len(index)
+                        queue.append(after)
+                    table[index[counts], j] = index[after]
+        tables.append(table)
+    return Stock(successor=tuple(tables), cost_per_hour=tuple(np.zeros(len(t) + 1) for t in tables))
+
+
+class Builder:
+    """Builds replicas at one bottleneck limit from one stock."""
+
+    def __init__(self, problem: Problem, stock: Stock, limit_seconds: float) -> None:
+        self.problem = problem
+        self.stock = stock
+        self.limit = limit_seconds
+        self.worst = problem.setting.max_first_token_seconds * (1 + 1e-12)
+        self.kinds_of = [np.flatnonzero(problem.kind_pool == p) for p in range(len(problem.pools))]
+        self.depths: list[dict[_State, FloatArray]] = []
+
+    def cost(self, pools: tuple[int, ...]) -> float:
+        """USD per hour of a state."""
+        return sum(float(costs[state]) for costs, state in zip(self.stock.cost_per_hour, pools, strict=True))
+
+    def cheapest(
+        self, below_cost: float, rest: FloatArray | None, stages: tuple[int, ...], out_of_time: Callable[[], bool]
+    ) -> tuple[float, _State] | None:
+        """Cheapest state that covers all layers with one of `stages` stage counts at less than below_cost.
+
+        rest[k, l]: lower bound on the cost of k more stages that hold l more layers, or None.
+        """
+        problem = self.problem
+        self.depths = [self._last_stages()]
+        best: tuple[float, _State] | None = None
+        for depth in range(1, max(stages) + 1):
+            if depth > 1:
+                self.depths.append(self._prepend(self.depths[-1], below_cost, rest, max(stages) - depth + 1))
+            if depth in stages:
+                for state in sorted(self.depths[-1]):
+                    cost = self.cost(state[0])
+                    if self.depths[-1][state][problem.layers] < np.inf and cost < below_cost:
+                        best, below_cost = (cost, state), cost
+            if not self.depths[-1] or out_of_time():
+                break
+        return best
+
+    def _last_stages(self) -> dict[_State, FloatArray]:
+        problem = self.problem
+        nothing = np.full(problem.layers + 1, np.inf)
+        nothing[0] = 0.0
+        start = (0,) * len(problem.pools)
+        found: dict[_State, FloatArray] = {}
+        for pool in range(len(problem.pools)):
+            self._add(found, (start, -1), nothing, pool, hop=0.0, first_token_hop=0.0)
+        return found
+
+    def _add(
+        self,
+        found: dict[_State, FloatArray],
+        state: _State,
+        totals: FloatArray,
+        pool: int,
+        *,
+        hop: float,
+        first_token_hop: float,
+    ) -> None:
+        """Put one stage of `pool` before the state, with every kind of it."""
+        problem = self.problem
+        added = hop if problem.setting.hop_in_step else 0.0
+        for kind in self.kinds_of[pool]:
+            after = self.stock.successor[pool].get((state[0][pool], int(kind)))
+            if after is None:
+                continue
+            rows = (problem.step_seconds[kind], problem.first_token_seconds[kind])
+            extended = extend(totals, *rows, self.limit, added, first_token_hop, self.worst)
+            if not np.isfinite(extended).any():
+                continue
+            key = ((*state[0][:pool], after, *state[0][pool + 1 :]), pool)
+            old = found.get(key)
+            found[key] = extended if old is None else np.minimum(old, extended)
+
+    def _prepend(
+        self, current: dict[_State, FloatArray], below_cost: float, rest: FloatArray | None, stages_left: int
+    ) -> dict[_State, FloatArray]:
+        problem = self.problem
+        found: dict[_State, FloatArray] = {}
+        for state, totals in sorted(current.items()):
+            cost = self.cost(state[0])
+            if cost >= below_cost:
+                continue
+            kept = totals
+            if rest is not None:
+                lower = rest[stages_left, ::-1] + self._per_gpu_cost(state[0])
+                kept = np.where(lower < below_cost, totals, np.inf)
+                if not np.isfinite(kept).any():
+                    continue
+            for pool in range(len(problem.pools)):
+                hop = float(problem.hop_seconds[pool, state[1]])
+                if hop <= self.limit:
+                    token_hop = float(problem.first_token_hop_seconds[pool, state[1]])
+                    self._add(found, state, kept, pool, hop=hop, first_token_hop=token_hop)
+        return found
+
+    def _per_gpu_cost(self, pools: tuple[int, ...]) -> float:
+        problem = self.problem
+        first = problem.first_state
+        return sum(float(problem.state_cost_per_gpu[first[p] + state]) for p, state in enumerate(pools))
+
+    def trace(self, state: _State) -> Sequence:
+        """The stages of a state that covers all layers, first stage first."""
+        problem = self.problem
+        left = problem.layers
+        chosen: list[tuple[int, int]] = []
+        for depth in range(len(self.depths) - 1, -1, -1):
+            if state not in self.depths[depth]:
+                continue
+            if depth == 0:
+                kind = next(k for k in self.kinds_of[state[1]] if self._one_stage(state, int(k), left))
+                chosen.append((int(kind), left))
+                return Sequence(stages=tuple(chosen))
+            kind, size, state = self._before(state, left, depth)
+            chosen.append((kind, size))
+            left -= size
+        raise AssertionError("a state without a past")
+
+    def _one_stage(self, state: _State, kind: int, layers: int) -> bool:
+        pool = state[1]
+        start = self.stock.successor[pool].get((0, kind))
+        if start != state[0][pool] or self.problem.step_seconds[kind, layers] > self.limit:
+            return False
+        return bool(self.problem.first_token_seconds[kind, layers] == self.depths[0][state][layers])
+
+    def _before(self, state: _State, layers: int, depth: int) -> tuple[int, int, _State]:
+        """The first stage of the state and the state behind it."""
+        problem = self.problem
+        pools, pool = state
+        target = self.depths[depth][state][layers]
+        for old, totals in sorted(self.depths[depth - 1].items()):
+            if any(a != b for p, (a, b) in enumerate(zip(old[0], pools, strict=True)) if p != pool):
+                continue
+            hop = float(problem.hop_seconds[pool, old[1]])
+            if hop > self.limit:
+                continue
+            added = hop if problem.setting.hop_in_step else 0.0
+            token_hop = float(problem.first_token_hop_seconds[pool, old[1]])
+            for kind in self.kinds_of[pool]:
+                if self.stock.successor[pool].get((old[0][pool], int(kind))) != pools[pool]:
+                    continue
+                for n in range(1, layers + 1):
+                    if problem.step_seconds[kind, n] + added <= self.limit and (
+                        totals[layers - n] + (problem.first_token_seconds[kind, n] + token_hop) == target
+                    ):
+                        return int(kind), n, old
+        raise AssertionError("a state without a past")
+
+
+def never() -> bool:
+    """No time limit."""
+    return False
+
+
+def arrange(problem: Problem, kinds: list[int], limit_seconds: float) -> Sequence | None:
+    """Order these stages and choose their sizes so that no stage or hop exceeds the limit and TTFT is least."""
+    builder = Builder(problem, stock_of(problem, kinds), limit_seconds)
+    found = builder.cheapest(np.inf, None, (len(kinds),), never)
+    return None if found is None else builder.trace(found[1])
+
+
+def cheapest_sequence(
+    problem: Problem, limit_seconds: float, at_least: float, below_cost: float, out_of_time: Callable[[], bool]
+) -> tuple[float, Sequence] | None:
+    """The cheapest replica under a bottleneck limit, exactly; None when none costs less than below_cost.
+
+    Tries cost limits upwards from the proved bound `at_least`, so that few states are built.
+    """
+    counts = (problem.max_stages,) if problem.exact_stages else tuple(range(1, problem.max_stages + 1))
+    rest = _rest_bound(problem, limit_seconds)
+    stock = full_stock(problem)
+    total = float(problem.state_cost.max()) * len(problem.pools) + 1.0
+    ceiling = min(below_cost, total * 2)
+    trial = at_least * 1.02 + 1e-9
+    while True:
+        trial = min(trial, ceiling)
+        builder = Builder(problem, stock, limit_seconds)
+        found = builder.cheapest(trial, rest, counts, out_of_time)
+        if found is not None:
+            return found[0], builder.trace(found[1])
+        if trial >= ceiling or out_of_time():
+            return None
+        trial = at_least + (trial - at_least) * 3.0
+
+
+def _rest_bound(problem: Problem, limit_seconds: float) -> FloatArray:
+    """(K+1, L+1) least per-GPU cost to hold l layers in k (or, unless exact, at most k) stages, order ignored."""
+    table, _ = cover(
+        limit_seconds,
+        np.inf,
+        problem.step_seconds,
+        problem.hop_out_seconds,
+        1,
+        problem.max_stages,
+        problem.first_state,
+        problem.state_stages,
+        problem.state_cost_per_gpu,
+        problem.transitions,
+        True,
+    )
+    least: FloatArray = table[-1, 0]
+    if not problem.exact_stages:
+        least = np.minimum.accumulate(least, axis=0)
+    return least
