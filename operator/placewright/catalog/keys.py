@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
-from os.path import commonprefix
+from itertools import takewhile
 
 from placewright.core.errors import PlacewrightError
 
-_NEAR = 0.5  # similarity (0..1) from which a name is worth suggesting
+_NEAR = 0.55  # similarity (0..1) from which a name is worth suggesting
 _SUGGESTIONS = 3
 _PREFIX = 4  # leading letters that earn a bonus
 
@@ -55,16 +55,14 @@ class Index:
 
     def _nearest(self, wanted: str) -> tuple[str, ...]:
         best: dict[str, float] = {}
-        matcher = SequenceMatcher(a="", b=wanted, autojunk=False)
         for name, canonical in self._canonical.items():
-            matcher.set_seq1(name)
-            if matcher.quick_ratio() < _NEAR:
-                continue
-            ratio = matcher.ratio()
-            if ratio >= _NEAR:
-                # Winkler's bonus: people mistype the end of a name more often than its beginning.
-                shared = len(commonprefix([name[:_PREFIX], wanted]))
-                similarity = ratio + 0.1 * shared * (1.0 - ratio)
-                best[canonical] = max(best.get(canonical, 0.0), similarity)
+            best[canonical] = max(best.get(canonical, 0.0), _similarity(name, wanted))
         ranked = sorted(best.items(), key=lambda entry: (-entry[1], entry[0]))
-        return tuple(canonical for canonical, _ in ranked[:_SUGGESTIONS])
+        return tuple(canonical for canonical, similarity in ranked[:_SUGGESTIONS] if similarity >= _NEAR)
+
+
+def _similarity(name: str, wanted: str) -> float:
+    """Likeness of two names, 0..1, with Winkler's bonus: people mistype the end of a name more than its beginning."""
+    ratio = SequenceMatcher(a=name, b=wanted, autojunk=False).ratio()
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(name[:_PREFIX], wanted, strict=False)))
+    return ratio + 0.1 * shared * (1.0 - ratio)
