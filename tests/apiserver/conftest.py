@@ -9,9 +9,10 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
+from tests.controlplane.absence import refuse_or_skip
 from tests.controlplane.assets import AssetsUnavailableError, Finder
 from tests.controlplane.server import ControlPlane
 
@@ -37,13 +38,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
             for name, tail in control_plane.logs().items():
                 report.sections.append((f"end of the log of {name}", tail))
     return report
-
-
-def refuse_or_skip(error: AssetsUnavailableError, env: Mapping[str, str]) -> NoReturn:
-    """Without binaries a test is skipped with one loud line; in CI, where that would hide it, it fails."""
-    if env.get("CI", "").lower() not in ("", "0", "false"):
-        pytest.fail(f"in CI the real API server must be there: {error}", pytrace=False)
-    pytest.skip(f"NOT TESTED AGAINST A REAL API SERVER: {error}")
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,11 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from tests.controlplane import cluster
 from tests.controlplane.assets import ALL_PROGRAMS, GROUPS, AssetsError, Finder
+from tests.controlplane.processes import tail
 
 
 def _out(line: str) -> None:
@@ -45,12 +47,14 @@ def _path(arguments: argparse.Namespace) -> None:
 
 def _up(_: argparse.Namespace) -> None:
     state = cluster.up(cluster.Place.of(os.environ), _finder(), _progress)
-    if state["operatorHealthy"]:
-        _out(f"# operator: {state['operator']}/metrics, log in {state['operatorLog']}")
-    else:
-        _out(f"# the operator does NOT answer {state['operator']}/healthz; see {state['operatorLog']}")
+    _out(f"# operator: {state['operator']}/metrics, log in {state['operatorLog']}")
     _out(f"# kubectl: {state['kubectl']}")
     _out(_export(state))
+    if not state["operatorHealthy"]:
+        raise cluster.ClusterError(
+            f"the cluster is up, but the operator did not answer {state['operator']}/healthz; its log ends:\n"
+            + tail(Path(state["operatorLog"]))
+        )
 
 
 def _env(_: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 OLDEST_PROMETHEUS = (2, 42)
 STAGES_FILE = "kwok-stages.yaml"
+_PROMETHEUS_MODULE = "github.com/prometheus/prometheus"
 
 Which = Callable[[str], str | None]
 Report = Callable[[str], None]
@@ -45,12 +46,9 @@ class Group:
 
     name: str
     batches: tuple[tuple[Program, ...], ...]
-    stamps: tuple[str, ...]
+    stamps: tuple[tuple[str, str], ...]  # (Go variable, module whose required version it gets)
     estimate: str
-
-    @property
-    def folder(self) -> Path:
-        return HERE / self.name
+    folder: Path
 
     @property
     def programs(self) -> tuple[Program, ...]:
@@ -64,7 +62,23 @@ class Group:
 
     @property
     def ldflags(self) -> str:
-        return " ".join(["-s", "-w", *(f"-X {stamp}" for stamp in self.stamps)])
+        """Strips debug data and stamps each program with the version that go.mod pins."""
+        stamps = (f"-X {variable}={self.version(module)}" for variable, module in self.stamps)
+        return " ".join(["-s", "-w", *stamps])
+
+    def version(self, module: str) -> str:
+        """The version of a module that this go.mod requires, such as v1.36.3.
+
+        Raises:
+            AssetsError: go.mod requires no such module.
+        """
+        text = (self.folder / "go.mod").read_text(encoding="utf-8")
+        match = re.search(rf"^(?:require)?\s+{re.escape(module)} (v\S+)", text, re.MULTILINE)
+        if match is None:
+            raise AssetsError(f"{self.folder / 'go.mod'} does not require {module}")
+        # Prometheus numbers its module 0.315.0 where the release is 3.15.0.
+        own = re.fullmatch(r"v0\.(\d)(\d\d)\.(\d+)", match[1]) if module == _PROMETHEUS_MODULE else None
+        return f"{own[1]}.{int(own[2])}.{own[3]}" if own else match[1]
 
 
 def _kubernetes(name: str) -> Program:
@@ -73,6 +87,7 @@ def _kubernetes(name: str) -> Program:
 
 KUBERNETES = Group(
     name="kubernetes",
+    folder=HERE / "kubernetes",
     batches=(
         (
             *map(_kubernetes, ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")),
@@ -80,11 +95,12 @@ KUBERNETES = Group(
             Program("kwok", "sigs.k8s.io/kwok/cmd/kwok", "kwok"),
         ),
     ),
-    stamps=("k8s.io/component-base/version.gitVersion=v1.36.3",),
+    stamps=(("k8s.io/component-base/version.gitVersion", "k8s.io/kubernetes"),),
     estimate="five to six minutes on two cores",
 )
 TOOLS = Group(
     name="tools",
+    folder=HERE / "tools",
     batches=(
         (
             Program("helm4", "helm.sh/helm/v4/cmd/helm", "helm"),
@@ -93,20 +109,17 @@ TOOLS = Group(
         (Program("helm3", "helm.sh/helm/v3/cmd/helm", "helm"),),
     ),
     stamps=(
-        "helm.sh/helm/v4/internal/version.version=v4.3.1",
-        "helm.sh/helm/v3/internal/version.version=v3.22.0",
-        "main.version=v0.8.0",
+        ("helm.sh/helm/v4/internal/version.version", "helm.sh/helm/v4"),
+        ("helm.sh/helm/v3/internal/version.version", "helm.sh/helm/v3"),
+        ("main.version", "github.com/yannh/kubeconform"),
     ),
     estimate="about two minutes on two cores",
 )
 PROMETHEUS = Group(
     name="prometheus",
-    batches=(
-        tuple(
-            Program(name, f"github.com/prometheus/prometheus/cmd/{name}", name) for name in ("prometheus", "promtool")
-        ),
-    ),
-    stamps=("github.com/prometheus/common/version.Version=3.15.0",),
+    folder=HERE / "prometheus",
+    batches=(tuple(Program(name, f"{_PROMETHEUS_MODULE}/cmd/{name}", name) for name in ("prometheus", "promtool")),),
+    stamps=(("github.com/prometheus/common/version.Version", _PROMETHEUS_MODULE),),
     estimate="about three minutes on two cores",
 )
 GROUPS = (KUBERNETES, TOOLS, PROMETHEUS)

@@ -22,7 +22,7 @@ from typing import Any
 from tests.controlplane.assets import HERE, Finder, Report, cache_folder
 from tests.controlplane.nodes import SAMPLE_NODES, create_gpu_nodes
 from tests.controlplane.ports import PortReservation
-from tests.controlplane.processes import ManagedProcess, wait_until
+from tests.controlplane.processes import ManagedProcess, tail, wait_until
 from tests.controlplane.rest import Api
 from tests.controlplane.server import FULL, ControlPlane
 
@@ -124,7 +124,7 @@ def _wait_ready(place: Place, keeper: "subprocess.Popen[bytes] | None", report: 
     def probe() -> dict[str, Any]:
         nonlocal said
         if keeper is not None and keeper.poll() is not None:
-            raise ClusterError(f"the cluster ended while starting:\n{place.log.read_text(encoding='utf-8')}")
+            raise ClusterError(f"the cluster ended while starting; its log ends:\n{tail(place.log)}")
         state = place.read()
         step = str(state.get("step", ""))
         if step and step != said:

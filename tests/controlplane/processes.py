@@ -44,6 +44,13 @@ def wait_until(probe: Callable[[], T], timeout_s: float, what: str, poll_s: floa
         time.sleep(poll_s)
 
 
+def tail(log: Path, lines: int = 30) -> str:
+    """The last lines of a log; empty when there is none."""
+    if not log.exists():
+        return ""
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+
 class ManagedProcess:
     """One server: started in a session of its own, logging to a file, gone when this process is gone.
 
@@ -152,9 +159,7 @@ class ManagedProcess:
 
     def log_tail(self, lines: int = 30) -> str:
         """The last lines of the log; empty when there is none."""
-        if not self.log.exists():
-            return ""
-        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+        return tail(self.log, lines)
 
     def resident_mib(self) -> float:
         """Resident memory of the server itself in MiB (Linux only)."""
@@ -163,8 +168,8 @@ class ManagedProcess:
         return int(kib) / 1024
 
     def _log_end(self) -> str:
-        tail = self.log_tail()
-        return f"; the end of {self.log}:\n{tail}" if tail else "; it logged nothing"
+        end = self.log_tail()
+        return f"; the end of {self.log}:\n{end}" if end else "; it logged nothing"
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
