@@ -1,0 +1,106 @@
+"""What all API types share: strict camelCase models, durations, and CEL rules kept beside the field they guard."""
+
+import re
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from placewright.core.errors import InvalidRequestError
+
+GROUP: Final = "placewright.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+RULES_KEY: Final = "x-kubernetes-validations"
+
+DURATION_PATTERN: Final = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
+DURATION_MAX_LENGTH: Final = 32
+_DURATION_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_SECONDS_PER_UNIT: Final = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+# Words whose capitals are not those of plain camelCase; the first word of a name is always lower case.
+_WORDS: Final = {
+    "gpu": "GPU",
+    "gpus": "GPUs",
+    "gib": "GiB",
+    "gbps": "GBps",
+    "fp4": "FP4",
+    "fp8": "FP8",
+    "int8": "INT8",
+    "bf16": "BF16",
+}
+
+
+def camel(name: str) -> str:
+    """Return the API's name of a Python field: `price_per_gpu_hour` -> `pricePerGPUHour`."""
+    first, *rest = name.split("_")
+    return first + "".join(_WORDS.get(word, word.capitalize()) for word in rest)
+
+
+def rule(expression: str, message: str, *, field_path: str | None = None) -> dict[str, Any]:
+    """Return one CEL rule of `x-kubernetes-validations`; the message says which field and what it wants."""
+    entry = {"rule": expression, "message": message}
+    if field_path is not None:
+        entry["fieldPath"] = field_path
+    return entry
+
+
+def rules(*entries: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema extension that holds these CEL rules."""
+    return {RULES_KEY: list(entries)}
+
+
+def duration_seconds(text: str, *, field: str) -> float:
+    """Read a Go-style duration (`1m30s`, `50ms`, `1.2s`) as seconds.
+
+    Raises:
+        InvalidRequestError: not a duration.
+    """
+    if re.match(DURATION_PATTERN, text) is None:
+        raise InvalidRequestError(field, got=repr(text), wants="a duration such as 50ms, 1.2s, 30m")
+    return sum(float(number) * _SECONDS_PER_UNIT[unit] for number, unit in _DURATION_PART.findall(text))
+
+
+class Inert(BaseModel):
+    """Base of all API types: camelCase outside, no coercion, unknown fields are faults, no behaviour."""
+
+    model_config = ConfigDict(
+        alias_generator=camel,
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+        defer_build=True,
+    )
+
+
+class StatusPart(BaseModel):
+    """Base of the status types. They give the CRD its schema; statuses are written as plain dictionaries."""
+
+    model_config = ConfigDict(
+        alias_generator=camel, extra="ignore", frozen=True, protected_namespaces=(), defer_build=True
+    )
+
+
+Duration = Annotated[
+    str,
+    Field(
+        pattern=DURATION_PATTERN,
+        max_length=DURATION_MAX_LENGTH,
+        json_schema_extra=rules(
+            rule("duration(self) > duration('0s')", "wants a duration longer than zero, such as 50ms, 1.2s, 30m")
+        ),
+    ),
+]
+"""A Go-style duration longer than zero: 50ms, 1.2s, 30m."""
+
+Label = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+"""A DNS label, as Kubernetes names are."""
+
+Key = Annotated[str, Field(min_length=1, max_length=253)]
+"""A key of a catalog, or any label."""
+
+PrecisionName = Literal["bf16", "fp16", "fp8", "int8", "int4", "fp4"]
+Amount = Annotated[float, Field(gt=0, le=1_000_000_000)]
+"""A positive amount."""
