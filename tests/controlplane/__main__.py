@@ -100,13 +100,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit code: 0, or 1 with one message on stderr."""
+    """Returns the exit code: 0, 1 with one message on stderr, or 130 after Ctrl-C."""
     parsed = _parser().parse_args(arguments)
     try:
         parsed.run(parsed)
     except (AssetsError, cluster.ClusterError) as error:
         _progress(f"error: {error}")
         return 1
+    except KeyboardInterrupt:
+        _progress("interrupted")
+        return 130
     return 0
 
 

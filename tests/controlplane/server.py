@@ -308,7 +308,9 @@ def _fresh_folder() -> tuple[Path, IO[str]]:
     parent = memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
     for leftover in parent.glob(_FOLDER_PREFIX + "*"):
         _remove_if_abandoned(leftover)
-    return _own(Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=parent)))
+    # Locked before it gets the name that others clear by.
+    unnamed, lock = _own(Path(tempfile.mkdtemp(prefix=f"new-{_FOLDER_PREFIX}", dir=parent)))
+    return unnamed.rename(unnamed.with_name(unnamed.name.removeprefix("new-"))), lock
 
 
 def _own(folder: Path) -> tuple[Path, IO[str]]:
