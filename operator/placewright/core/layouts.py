@@ -7,34 +7,22 @@ between the one solved and the bottleneck that its answer really has. What is sk
 search that ran to its end is a proof.
 """
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from placewright.core.kernel import balance, cost_bound, cover
-from placewright.core.lattice import pool_cost_per_hour
-from placewright.core.model import Layout, Progress, Request, Stage
+from placewright.core.frontier import TIE, Frontier, Point, make_point, to_layout
+from placewright.core.kernel import cost_bound, cover
+from placewright.core.model import Layout, Progress, Request
 from placewright.core.performance.base import FloatArray, Setting
 from placewright.core.problem import Problem, problems
 from placewright.core.sequence import Sequence as StageSequence
 from placewright.core.sequence import arrange, cheapest_sequence, never
+from placewright.core.uniform import add_uniform, is_closed
 
-TIE = 1e-12  # relative; sums of prices in another order differ by less
 _LOOK = 1.1
 _GRID = 48  # bottlenecks at which a problem is bounded before it is opened
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
-    """A layout found: cost, bottleneck and ordered (kind, layers) stages of its problem."""
-
-    cost_per_hour: float
-    tokens_per_second: float
-    bottleneck_seconds: float
-    problem: Problem
-    stages: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,43 +42,6 @@ class Search:
     bound_cost_per_million_tokens: float | None
     bound_tokens_per_second: float | None
     considered: int
-
-
-class Frontier:
-    """Points that no other beats, cheapest first."""
-
-    def __init__(self) -> None:
-        self.points: list[Point] = []
-        self._rates: list[float] = []
-
-    def cost_at(self, tokens_per_second: float) -> float:
-        """Least known cost for at least this rate; inf when none is known."""
-        i = bisect_left(self._rates, tokens_per_second * (1 - TIE))
-        return self.points[i].cost_per_hour if i < len(self.points) else np.inf
-
-    def next_rate(self, tokens_per_second: float) -> float | None:
-        """Rate of the cheapest known point that is at least this fast."""
-        i = bisect_left(self._rates, tokens_per_second * (1 - TIE))
-        return self._rates[i] if i < len(self.points) else None
-
-    def add(self, point: Point) -> None:
-        """Insert a point unless one as cheap is as fast, and drop those it beats."""
-        if point.cost_per_hour >= self.cost_at(point.tokens_per_second) * (1 - TIE):
-            return
-        kept = [
-            old
-            for old in self.points
-            if old.tokens_per_second > point.tokens_per_second * (1 + TIE)
-            or old.cost_per_hour < point.cost_per_hour * (1 - TIE)
-        ]
-        kept.append(point)
-        kept.sort(key=lambda entry: entry.tokens_per_second)
-        self.points = kept
-        self._rates = [entry.tokens_per_second for entry in kept]
-
-    def best_cost_per_token(self) -> float:
-        """Least cost per hour over tokens per second; inf when empty."""
-        return min((p.cost_per_hour / p.tokens_per_second for p in self.points), default=np.inf)
 
 
 def solve_at(
@@ -125,7 +76,7 @@ def solve_at(
         if searched is None:
             return None
         found = searched[1]
-    return _point(problem, found)
+    return make_point(problem, found)
 
 
 def _order_is_free(problem: Problem, limit_seconds: float) -> bool:
@@ -199,89 +150,6 @@ def _stage_choice(
     raise AssertionError("a state without a stage")
 
 
-def _point(problem: Problem, sequence: StageSequence) -> Point:
-    """Even out the sizes where that is allowed, and take the real bottleneck and cost of the stages."""
-    kinds = np.array([kind for kind, _ in sequence.stages])
-    sizes = np.array([n for _, n in sequence.stages], dtype=np.int64)
-    own = problem.kind_pool[kinds]
-    hops = np.zeros(len(kinds))
-    hops[:-1] = problem.hop_seconds[own[:-1], own[1:]]
-    stage_hops = hops if problem.setting.hop_in_step else np.zeros(len(kinds))
-    if problem.regular:
-        even = sizes.copy()
-        balance(problem.step_seconds[kinds], stage_hops, even)
-        if _first_token(problem, kinds, even) <= problem.setting.max_first_token_seconds:
-            sizes = even
-    bottleneck = float((problem.step_seconds[kinds, sizes] + stage_hops).max())
-    if not problem.setting.hop_in_step:
-        bottleneck = max(bottleneck, float(hops.max()))
-    return Point(
-        cost_per_hour=_cost(problem, kinds),
-        tokens_per_second=problem.setting.tokens_per_step / bottleneck,
-        bottleneck_seconds=bottleneck,
-        problem=problem,
-        stages=tuple(zip(kinds.tolist(), sizes.tolist(), strict=True)),
-    )
-
-
-def _first_token(problem: Problem, kinds: np.ndarray, sizes: np.ndarray) -> float:
-    own = problem.kind_pool[kinds]
-    hops = problem.first_token_hop_seconds[own[:-1], own[1:]].sum()
-    return float(problem.first_token_seconds[kinds, sizes].sum() + hops)
-
-
-def _cost(problem: Problem, kinds: np.ndarray) -> float:
-    """USD per hour: follow the lattice of each pool, so that node packing is paid for as it was planned."""
-    total = 0.0
-    for pool, lattice in enumerate(problem.lattices):
-        state = 0
-        for kind in sorted(kinds[problem.kind_pool[kinds] == pool].tolist()):
-            state = int(lattice.successor[state, problem.kind_degree[kind]])
-        total += float(lattice.cost_per_hour[state])
-    return total
-
-
-def to_layout(request: Request, point: Point) -> Layout:
-    """The public form of a point."""
-    problem, stages, first = point.problem, [], 0
-    for kind, layers in point.stages:
-        pool = request.pools[problem.pools[problem.kind_pool[kind]]]
-        stages.append(
-            Stage(
-                pool=pool.name,
-                gpu=pool.gpu.name,
-                tensor_parallel=int(problem.kind_gpus[kind]),
-                first_layer=first,
-                last_layer=first + layers - 1,
-            )
-        )
-        first += layers
-    setting = problem.setting
-    kinds = np.array([kind for kind, _ in point.stages])
-    sizes = np.array([n for _, n in point.stages])
-    return Layout(
-        stages=tuple(stages),
-        precision=setting.precision,
-        max_concurrency=setting.concurrency,
-        cost_per_hour=layout_cost_per_hour(request, tuple(stages)),
-        tokens_per_second=point.tokens_per_second,
-        requests_per_second=point.tokens_per_second / request.workload.tokens_per_request,
-        ttft_seconds=_first_token(problem, kinds, sizes) if setting.has_ttft else None,
-        tpot_seconds=setting.tpot_steps * point.bottleneck_seconds if setting.has_tpot else None,
-    )
-
-
-def layout_cost_per_hour(request: Request, stages: tuple[Stage, ...]) -> float:
-    """USD per hour of the stages, pool by pool in the order of names."""
-    total = 0.0
-    for pool in sorted(request.pools, key=lambda entry: entry.name):
-        degrees = [stage.tensor_parallel for stage in stages if stage.pool == pool.name]
-        if degrees:
-            groups = tuple(sorted((d, degrees.count(d)) for d in set(degrees)))
-            total += pool_cost_per_hour(pool, groups)
-    return total
-
-
 class _Bounds:
     """Proved limits of one problem on a grid of bottlenecks."""
 
@@ -327,11 +195,15 @@ class _Run:
         self.request = request
         self.out_of_time = out_of_time
         self.considered = 0
-        opened = [_Bounds(problem) for problem in problems(request, list(settings))]
+        given = list(settings)
+        closed = [is_closed(setting) for setting in given]
+        self.frontier = Frontier()
+        self.considered += add_uniform(request, [s for s, c in zip(given, closed, strict=True) if c], self.frontier)
+        rest = [s for s, c in zip(given, closed, strict=True) if not c]
+        opened = [_Bounds(problem) for problem in problems(request, rest)]
         self.queue = sorted(
             (entry for entry in opened if entry.tokens_per_second > 0), key=lambda entry: entry.cost_per_rate
         )
-        self.frontier = Frontier()
 
     def solve(self, problem: Problem, limit: float, below_cost: float) -> Point | None:
         """solve_at, counted."""
@@ -454,7 +326,7 @@ def cheapest_at(
 ) -> Layout | None:
     """The layout with the least cost per hour that is at least this fast; the faster one of equals."""
     run = _Run(request, settings, out_of_time)
-    best: Point | None = None
+    best = run.frontier.cheapest(min_tokens_per_second)
     for bounds in run.queue:
         if out_of_time():
             break
@@ -480,8 +352,8 @@ def fastest_within(
     """The fastest layout that costs at most the budget per hour; the cheaper one of equals."""
     run = _Run(request, settings, out_of_time)
     run.queue.sort(key=lambda entry: -entry.tokens_per_second)
-    best: Point | None = None
     budget = budget_per_hour * (1 + TIE)
+    best = run.frontier.fastest(budget)
     for bounds in run.queue:
         problem, thresholds = bounds.problem, bounds.problem.thresholds
         tokens = problem.setting.tokens_per_step

@@ -145,12 +145,13 @@ def problems(request: Request, settings: Iterator[Setting] | list[Setting]) -> I
         else:
             groups = [usable]
         for group in groups:
-            problem = _problem(request.pools, setting, group, cache) if len(group) else None
+            problem = make_problem(request.pools, setting, group, cache) if len(group) else None
             if problem is not None:
                 yield problem
 
 
-def _problem(pools: tuple[Pool, ...], setting: Setting, rows: IntArray, cache: LatticeCache) -> Problem | None:
+def make_problem(pools: tuple[Pool, ...], setting: Setting, rows: IntArray, cache: LatticeCache) -> Problem | None:
+    """The problem of these kinds (rows) of a setting; None when its stage count cannot be had."""
     order = rows[np.lexsort((setting.kind_tensor_parallel[rows], setting.kind_pool[rows]))]
     used = tuple(int(p) for p in np.unique(setting.kind_pool[order]))
     layers = setting.step_seconds.shape[1] - 1
