@@ -1,0 +1,19 @@
+"""Compile the solver's kernels ahead of their first use: after an installation, in the image, in a solver process."""
+
+import numpy as np
+
+from placewright.core.kernel import balance, cost_bound, cover, extend
+
+
+def warm() -> None:
+    """Call every compiled function once on a problem of one stage; later processes load the result from disk."""
+    step = np.array([[np.inf, 1.0]])
+    index = np.zeros(1, dtype=np.int64)
+    price = np.ones(1)
+    states = np.array([0, 2], dtype=np.int64)
+    stages = np.array([0, 1], dtype=np.int64)
+    moves = np.array([[0, 1, 0]], dtype=np.int64)
+    cover(1.0, np.inf, step, np.zeros(1), 1, 1, states, stages, np.array([0.0, 1.0]), moves, False)
+    cost_bound(1.0, np.array([[0.0, 1.0]]), index, np.ones(1, dtype=np.int64), price, price.astype(np.int64), 1, True)
+    extend(np.array([0.0, np.inf]), step[0], np.zeros(2), 1.0, 0.0, 0.0, np.inf)
+    balance(step, np.zeros(1), np.ones(1, dtype=np.int64))
