@@ -76,7 +76,7 @@ class Problem:
             else:
                 values.append(hops)
         merged = np.unique(np.concatenate(values))
-        limited: FloatArray = merged[merged <= self.setting.max_step_seconds]
+        limited: FloatArray = merged[(merged > 0.0) & (merged <= self.setting.max_step_seconds)]
         return limited
 
     @cached_property
