@@ -1,0 +1,201 @@
+"""The conditions of a PlacementRequest (api.md section 2), with kstatus's meaning of Reconciling and Stalled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from placewright.api.figures import cut, dollars, plan_text
+from placewright.core.errors import InvalidRequestError, UnsupportedModelError
+from placewright.core.model import (
+    Decision,
+    GateOutcome,
+    GateResult,
+    Gates,
+    OnViolation,
+    PlanState,
+    RejectionCode,
+    SolveStatus,
+)
+
+MAX_MESSAGE: Final = 1024
+
+_EXCEEDED: Final = {
+    "CostPerMillionTokens": "CostPerTokenExceeded",
+    "CostPerHour": "HourlyBudgetExceeded",
+    "QuantizationDrift": "DriftExceeded",
+}
+_GATE_WORDS: Final = {
+    "CostPerMillionTokens": "cost per million tokens",
+    "CostPerHour": "cost per hour",
+    "QuantizationDrift": "quantization drift",
+}
+_SLO_CODES: Final = {RejectionCode.SLO_TTFT, RejectionCode.SLO_TPOT, RejectionCode.THROUGHPUT_SHORT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One condition before it gets its times."""
+
+    type: str
+    status: Literal["True", "False", "Unknown"]
+    reason: str
+    message: str
+
+
+def timestamp(moment: datetime) -> str:
+    """Write a moment as Kubernetes does: UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def rendered(
+    conditions: Sequence[Condition], *, generation: int, now: datetime, previous: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
+    """Return the conditions as data; a transition time stays while the status of its condition stays."""
+    before = {entry.get("type"): entry for entry in (previous or {}).get("conditions") or ()}
+    entries = []
+    for condition in conditions:
+        old = before.get(condition.type, {})
+        same = old.get("status") == condition.status and "lastTransitionTime" in old
+        entries.append(
+            {
+                "type": condition.type,
+                "status": condition.status,
+                "observedGeneration": generation,
+                "lastTransitionTime": old["lastTransitionTime"] if same else timestamp(now),
+                "reason": condition.reason,
+                "message": cut(condition.message, MAX_MESSAGE),
+            }
+        )
+    return entries
+
+
+def of_decision(decision: Decision) -> list[Condition]:
+    """Return the conditions of a decision."""
+    reason, message = _ready_reason(decision)
+    if reason == "PlanCurrent":
+        head = [Condition(type="Ready", status="True", reason=reason, message=message)]
+    else:
+        head = not_ready(reason, message)
+    fresh = Condition(type="InputsFresh", status="True", reason="Fresh", message="prices are those of the spec")
+    return [*head, _feasible(decision), _gates_passed(decision), fresh]
+
+
+def of_error(error: InvalidRequestError) -> list[Condition]:
+    """Return the conditions of a request that the user must fix."""
+    return not_ready("UnsupportedModel" if isinstance(error, UnsupportedModelError) else "InvalidSpec", str(error))
+
+
+def not_ready(reason: str, message: str) -> list[Condition]:
+    """Return Ready False and Stalled True: nothing more happens until somebody changes something."""
+    return [
+        Condition(type="Ready", status="False", reason=reason, message=message),
+        Condition(type="Stalled", status="True", reason=reason, message=message),
+    ]
+
+
+def retrying(reason: str, message: str) -> list[Condition]:
+    """Return Ready False and Reconciling True: it will be tried again without anybody's help."""
+    return [
+        Condition(type="Ready", status="False", reason=reason, message=message),
+        Condition(type="Reconciling", status="True", reason="Solving", message=f"trying again: {message}"),
+    ]
+
+
+def _ready_reason(decision: Decision) -> tuple[str, str]:
+    plan = decision.plan
+    if plan is None:
+        if decision.report.status is SolveStatus.TIME_LIMIT:
+            return "SolverTimeout", _timeout_text(decision)
+        return "Infeasible", _with_relaxation(_infeasible_text(decision), decision)
+    if plan.state is PlanState.BLOCKED:
+        return "GateBlocked", _with_relaxation(f"{_gates_text(decision.gates)}; best is {plan_text(plan)}", decision)
+    return "PlanCurrent", f"{plan.id}: {plan_text(plan)}"
+
+
+def _with_relaxation(text: str, decision: Decision) -> str:
+    return f"{text}; {decision.relaxation.message}" if decision.relaxation is not None else text
+
+
+def _infeasible_text(decision: Decision) -> str:
+    reasons = [f"{entry.code}: {entry.message}" for entry in decision.rejections[:3]]
+    return f"no layout is possible: {'; '.join(reasons)}" if reasons else "no layout is possible"
+
+
+def _timeout_text(decision: Decision) -> str:
+    seconds = decision.request.solver.time_limit_seconds
+    return f"nothing was found within solver.timeLimit ({seconds:g} s), and nothing is proved; raise it"
+
+
+def _feasible(decision: Decision) -> Condition:
+    report = decision.report
+    if decision.plan is None and report.status is SolveStatus.TIME_LIMIT:
+        return Condition(type="Feasible", status="Unknown", reason="SolverTimeout", message=_timeout_text(decision))
+    if decision.plan is None:
+        text = _infeasible_text(decision)
+        return Condition(type="Feasible", status="False", reason=_infeasible_reason(decision), message=text)
+    if report.status is SolveStatus.OPTIMAL:
+        message = f"proved best of {report.layouts_considered} layouts" if report.layouts_considered else "proved best"
+        return Condition(type="Feasible", status="True", reason="Optimal", message=message)
+    parts = [f"{report.method} found a valid layout"]
+    if report.gap_percent is not None:
+        parts.append(f"at most {report.gap_percent:.3g} % above the proved bound")
+    if report.distance_to_exact_percent is not None:
+        parts.append(f"{report.distance_to_exact_percent:.3g} % above the exact optimum")
+    return Condition(type="Feasible", status="True", reason="WithinGap", message=", ".join(parts))
+
+
+def _infeasible_reason(decision: Decision) -> str:
+    """A layout that misses an SLO fits, so an SLO is what is left to blame; stock comes next."""
+    codes = {entry.code for entry in decision.rejections}
+    if codes & _SLO_CODES:
+        return "SloUnreachable"
+    return "StockExhausted" if RejectionCode.INSUFFICIENT_STOCK in codes else "NoFit"
+
+
+def _gates_passed(decision: Decision) -> Condition:
+    if _none_set(decision.request.gates):
+        return Condition(type="GatesPassed", status="True", reason="NoGates", message="the spec sets no gates")
+    if decision.plan is None:
+        return _gates_without_plan(decision)
+    text = _gates_text(decision.gates)
+    failed = [outcome for outcome in decision.gates if outcome.result is GateResult.FAIL]
+    if failed:
+        warned = "; onViolation is Warn" if decision.request.gates.on_violation is OnViolation.WARN else ""
+        reason = _EXCEEDED[failed[0].name]
+        return Condition(type="GatesPassed", status="False", reason=reason, message=text + warned)
+    if any(outcome.result is GateResult.UNKNOWN for outcome in decision.gates):
+        return Condition(type="GatesPassed", status="Unknown", reason="InputUnknown", message=text)
+    return Condition(type="GatesPassed", status="True", reason="AllPassed", message=text)
+
+
+def _gates_without_plan(decision: Decision) -> Condition:
+    drift = next((entry for entry in decision.rejections if entry.code is RejectionCode.DRIFT_GATE), None)
+    if drift is not None:
+        return Condition(type="GatesPassed", status="False", reason="DriftExceeded", message=drift.message)
+    message = "there is no plan to hold the gates against"
+    return Condition(type="GatesPassed", status="Unknown", reason="InputUnknown", message=message)
+
+
+def _none_set(gates: Gates) -> bool:
+    limits = (gates.max_cost_per_million_tokens, gates.max_cost_per_hour, gates.max_quantization_drift_percent)
+    return all(limit is None for limit in limits)
+
+
+def _gates_text(outcomes: Sequence[GateOutcome]) -> str:
+    """Write the gates, failed ones first: `cost per hour $38.40 exceeds $20.00 by 92 %`."""
+    order = (GateResult.FAIL, GateResult.UNKNOWN, GateResult.PASS)
+    return "; ".join(_gate_text(outcome) for outcome in sorted(outcomes, key=lambda one: order.index(one.result)))
+
+
+def _gate_text(outcome: GateOutcome) -> str:
+    words = _GATE_WORDS[outcome.name]
+    percent = outcome.name == "QuantizationDrift"
+    limit = f"{outcome.limit:g} %" if percent else dollars(outcome.limit)
+    if outcome.actual is None:
+        return f"{words} is not known, the limit is {limit}"
+    actual = f"{outcome.actual:g} %" if percent else dollars(outcome.actual)
+    if outcome.result is GateResult.PASS:
+        return f"{words} {actual} is within {limit}"
+    excess = f" by {-outcome.headroom_percent:.3g} %" if outcome.headroom_percent is not None else ""
+    return f"{words} {actual} exceeds {limit}{excess}"
