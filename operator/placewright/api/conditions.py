@@ -1,11 +1,12 @@
 """The conditions of a PlacementRequest (api.md section 2), with kstatus's meaning of Reconciling and Stalled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from placewright.api.figures import cut, dollars, plan_text
+from placewright.api.figures import cut, plan_text
+from placewright.core import figures
 from placewright.core.errors import InvalidRequestError, UnsupportedModelError
 from placewright.core.model import (
     Decision,
@@ -25,10 +26,10 @@ _EXCEEDED: Final = {
     "CostPerHour": "HourlyBudgetExceeded",
     "QuantizationDrift": "DriftExceeded",
 }
-_GATE_WORDS: Final = {
-    "CostPerMillionTokens": "cost per million tokens",
-    "CostPerHour": "cost per hour",
-    "QuantizationDrift": "quantization drift",
+_GATE_WORDS: Final[Mapping[str, tuple[str, Callable[[float], str]]]] = {
+    "CostPerMillionTokens": ("cost per million tokens", figures.per_million),
+    "CostPerHour": ("cost per hour", figures.per_hour),
+    "QuantizationDrift": ("quantization drift", figures.percent),
 }
 _SLO_CODES: Final = {RejectionCode.SLO_TTFT, RejectionCode.SLO_TPOT, RejectionCode.THROUGHPUT_SHORT}
 
@@ -94,14 +95,6 @@ def not_ready(reason: str, message: str) -> list[Condition]:
     ]
 
 
-def retrying(reason: str, message: str) -> list[Condition]:
-    """Return Ready False and Reconciling True: it will be tried again without anybody's help."""
-    return [
-        Condition(type="Ready", status="False", reason=reason, message=message),
-        Condition(type="Reconciling", status="True", reason="Solving", message=f"trying again: {message}"),
-    ]
-
-
 def _ready_reason(decision: Decision) -> tuple[str, str]:
     plan = decision.plan
     if plan is None:
@@ -139,9 +132,9 @@ def _feasible(decision: Decision) -> Condition:
         return Condition(type="Feasible", status="True", reason="Optimal", message=message)
     parts = [f"{report.method} found a valid layout"]
     if report.gap_percent is not None:
-        parts.append(f"at most {report.gap_percent:.3g} % above the proved bound")
+        parts.append(f"at most {figures.percent(report.gap_percent)} above the proved bound")
     if report.distance_to_exact_percent is not None:
-        parts.append(f"{report.distance_to_exact_percent:.3g} % above the exact optimum")
+        parts.append(f"{figures.percent(report.distance_to_exact_percent)} above the exact optimum")
     return Condition(type="Feasible", status="True", reason="WithinGap", message=", ".join(parts))
 
 
@@ -189,13 +182,11 @@ def _gates_text(outcomes: Sequence[GateOutcome]) -> str:
 
 
 def _gate_text(outcome: GateOutcome) -> str:
-    words = _GATE_WORDS[outcome.name]
-    percent = outcome.name == "QuantizationDrift"
-    limit = f"{outcome.limit:g} %" if percent else dollars(outcome.limit)
+    words, written = _GATE_WORDS[outcome.name]
+    limit = written(outcome.limit)
     if outcome.actual is None:
         return f"{words} is not known, the limit is {limit}"
-    actual = f"{outcome.actual:g} %" if percent else dollars(outcome.actual)
     if outcome.result is GateResult.PASS:
-        return f"{words} {actual} is within {limit}"
-    excess = f" by {-outcome.headroom_percent:.3g} %" if outcome.headroom_percent is not None else ""
-    return f"{words} {actual} exceeds {limit}{excess}"
+        return f"{words} {written(outcome.actual)} is within {limit}"
+    excess = f" by {figures.percent(-outcome.headroom_percent)}" if outcome.headroom_percent is not None else ""
+    return f"{words} {written(outcome.actual)} exceeds {limit}{excess}"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from math import isfinite
 from typing import Final, TypeVar
 
+from placewright.core.figures import per_hour, per_million
 from placewright.core.model import Layout, Plan
 
 SIGNIFICANT_DIGITS: Final = 6
@@ -19,11 +20,6 @@ def figure(value: float) -> float:
 def optional_figure(value: float | None) -> float | None:
     """Round; None when there is no finite figure."""
     return figure(value) if value is not None and isfinite(value) else None
-
-
-def dollars(value: float) -> str:
-    """Write an amount of USD: cents from a dollar on, three significant digits below it."""
-    return f"${value:,.2f}" if abs(value) >= 1 or value == 0 else f"${value:.3g}"
 
 
 def cut(text: str, limit: int) -> str:
@@ -42,14 +38,14 @@ def tensor_parallel_of(layout: Layout) -> int:
 
 
 def plan_text(plan: Plan) -> str:
-    """Write a plan in one line: `1 x fp8 TP4 PP2 on l40s, 8 GPUs, $9.60/h, $2.31/M tokens, 1155 tokens/s`."""
+    """Write a plan in one line: `1 x fp8 TP4 PP2 on l40s, 8 GPUs, $9.6/h, $2.31/M tokens, 1155 tokens/s`."""
     main = plan.main
     count = sum(entry.count for entry in plan.replicas)
     gpus = sum(entry.count * entry.layout.gpus for entry in plan.replicas)
     return (
         f"{count} x {main.precision} TP{tensor_parallel_of(main)} PP{len(main.stages)} on {pools_of(main)},"
-        f" {gpus} {'GPU' if gpus == 1 else 'GPUs'}, {dollars(plan.cost_per_hour)}/h,"
-        f" {dollars(plan.cost_per_million_tokens)}/M tokens, {plan.tokens_per_second:.0f} tokens/s"
+        f" {gpus} {'GPU' if gpus == 1 else 'GPUs'}, {per_hour(plan.cost_per_hour)},"
+        f" {per_million(plan.cost_per_million_tokens)} tokens, {plan.tokens_per_second:.0f} tokens/s"
     )
 
 

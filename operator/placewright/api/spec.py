@@ -188,7 +188,13 @@ class Pool(Inert):
             rule(
                 "has(self.gpu) != has(self.accelerator)",
                 "wants exactly one of gpu (a key of the GPU catalog) and accelerator (all facts of the GPU)",
-            )
+            ),
+            rule(
+                "!has(self.accelerator) || (has(self.interconnect) && has(self.interconnect.intraNodeGBps)"
+                " && has(self.interconnect.interNodeGBps))",
+                "a pool with accelerator wants interconnect.intraNodeGBps and interconnect.interNodeGBps, since the"
+                " catalog has no figures for it",
+            ),
         )
     )
 
@@ -207,7 +213,7 @@ class Pool(Inert):
     billing: Literal["PerGPU", "PerNode"] = "PerGPU"
     """Whether single GPUs (PerGPU) or whole nodes (PerNode) are paid for."""
     interconnect: Interconnect | None = None
-    """Links between the GPUs; the catalog's figures for the GPU when left out."""
+    """Links between the GPUs; the catalog's figures when left out; needed with accelerator."""
     max_tensor_parallel: int = Field(default=8, ge=1, le=1024)
     """Largest tensor-parallel degree in this pool."""
 

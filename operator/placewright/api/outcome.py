@@ -64,11 +64,15 @@ def to_status(
             "rejections": [rejection_data(entry) for entry in decision.rejections[:MAX_REJECTIONS]],
             "relaxation": cut(relaxation.message, MAX_MESSAGE) if relaxation is not None else None,
             "solver": solver_data(decision, duration_seconds),
-            "inputs": {"hash": decision.inputs_hash, "catalogVersion": catalog.catalog_version()},
+            "inputs": _inputs(decision.inputs_hash),
             "warnings": [cut(line, MAX_MESSAGE) for line in decision.warnings[:MAX_WARNINGS]] or None,
             "history": _history(decision, moment, generation, previous or {}),
         }
     )
+
+
+def _inputs(inputs_hash: str) -> dict[str, str]:
+    return {"hash": inputs_hash, "catalogVersion": catalog.catalog_version()}
 
 
 def _decided_at(decision: Decision, now: datetime, previous: Mapping[str, Any] | None) -> str:
@@ -112,24 +116,37 @@ def status_for_failed_solve(
     reason: str,
     message: str,
     *,
+    inputs_hash: str,
     generation: int,
     now: datetime,
     previous: Mapping[str, Any] | None = None,
-    retrying: bool = False,
 ) -> Status:
     """Return the status after a solve that ended without an answer: no plan, why in the conditions.
 
     Args:
         reason: one CamelCase word, such as SolverTimeout or SolverCrashed.
         message: what happened, with figures.
+        inputs_hash: of the request that was being solved.
         generation: generation of the spec that was being solved.
         now: the time of the failure.
         previous: status before.
-        retrying: whether it will be tried again without a change of the spec.
     """
-    head = conditions.retrying(reason, message) if retrying else conditions.not_ready(reason, message)
+    head = conditions.not_ready(reason, message)
     head.append(conditions.Condition(type="Feasible", status="Unknown", reason=reason, message=message))
-    return _planless(head, generation=generation, now=now, previous=previous)
+    status = _planless(head, generation=generation, now=now, previous=previous)
+    return {**status, "inputs": _inputs(inputs_hash)}
+
+
+def status_for_solving(*, generation: int, now: datetime, previous: Mapping[str, Any] | None = None) -> Status:
+    """Return the status that announces a long solve. The last plan stays, with the generation it was decided for."""
+    kept = dict(previous or {})
+    message = f"deciding generation {generation}"
+    announced = [
+        conditions.Condition(type="Ready", status="Unknown", reason="Solving", message=message),
+        conditions.Condition(type="Reconciling", status="True", reason="Solving", message=message),
+    ]
+    head = conditions.rendered(announced, generation=generation, now=now, previous=previous)
+    return {"observedGeneration": -1, **kept, "conditions": [*head, *_lasting_conditions(kept)]}
 
 
 def _planless(
@@ -148,9 +165,7 @@ def _planless(
 def status_for_suspended(*, generation: int, now: datetime, previous: Mapping[str, Any] | None = None) -> Status:
     """Return the status of a suspended request: the last plan with all that belongs to it, and that it is kept."""
     kept = dict(previous or {})
-    others = [
-        entry for entry in kept.get("conditions") or () if entry["type"] not in {"Ready", "Reconciling", "Stalled"}
-    ]
+    others = _lasting_conditions(kept)
     plan = kept.get("plan")
     if plan:
         # The conditions that stay tell which generation the plan was decided for.
@@ -162,6 +177,12 @@ def status_for_suspended(*, generation: int, now: datetime, previous: Mapping[st
     ready = conditions.Condition(type="Ready", status="False", reason="Suspended", message=message)
     head = conditions.rendered([ready], generation=generation, now=now, previous=previous)
     return {**kept, "observedGeneration": generation, "conditions": [*head, *others]}
+
+
+def _lasting_conditions(status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the conditions that speak of the plan and not of what happens to the request now."""
+    passing = {"Ready", "Reconciling", "Stalled"}
+    return [entry for entry in status.get("conditions") or () if entry["type"] not in passing]
 
 
 def same_decision(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> bool:
