@@ -5,9 +5,27 @@ from math import inf
 import numpy as np
 from hypothesis import strategies as st
 
-from placewright.core.model import Billing, Pool, Request
+from placewright.core.model import (
+    Billing,
+    FixedEfficiency,
+    Gates,
+    Measured,
+    Measurement,
+    Objective,
+    ObjectiveType,
+    OnUnknown,
+    OnViolation,
+    Parallelism,
+    Pool,
+    Precision,
+    Request,
+    Runtime,
+    Slo,
+    TokenBasis,
+    Workload,
+)
 from placewright.core.performance.base import Setting
-from tests.support.builders import GPUS, a_pool, a_request
+from tests.support.builders import EIGHT_BILLION, GPUS, RATES, a_pool, a_request
 
 TENSORS = (1, 2, 3, 4, 6, 8)
 # Few values, so that equal prices (ties) are common; the odd ones make sums that binary fractions cannot hold.
@@ -18,22 +36,20 @@ PRICES = (0.1, 0.5, 0.7, 1.0, 1.0, 1.3, 2.5, 4.0)
 def pools(draw: st.DrawFn, *, most: int = 3, most_nodes: int = 3, priced: bool = True) -> tuple[Pool, ...]:
     """One to `most` pools, several nodes, odd nodes of 3 or 6 GPUs, paid by the GPU or by the node."""
     prices = st.sampled_from(PRICES) if priced else st.sampled_from((None, *PRICES))
-    found = []
-    for name in "abcdefgh"[: draw(st.integers(1, most))]:
-        found.append(
-            a_pool(
-                name,
-                draw(st.sampled_from(GPUS)),
-                nodes=draw(st.integers(1, most_nodes)),
-                gpus_per_node=draw(st.sampled_from((1, 2, 3, 4, 6, 8))),
-                price_per_gpu_hour=draw(prices),
-                billing=draw(st.sampled_from((Billing.PER_GPU, Billing.PER_GPU, Billing.PER_NODE))),
-                intra_node_gbps=draw(st.sampled_from((16.0, 64.0, 450.0))),
-                inter_node_gbps=draw(st.sampled_from((1.0, 12.5, 50.0))),
-                max_tensor_parallel=draw(st.sampled_from((1, 2, 4, 8, 8, 8))),
-            )
+    return tuple(
+        a_pool(
+            name,
+            draw(st.sampled_from(GPUS)),
+            nodes=draw(st.integers(1, most_nodes)),
+            gpus_per_node=draw(st.sampled_from((1, 2, 3, 4, 6, 8))),
+            price_per_gpu_hour=draw(prices),
+            billing=draw(st.sampled_from((Billing.PER_GPU, Billing.PER_GPU, Billing.PER_NODE))),
+            intra_node_gbps=draw(st.sampled_from((16.0, 64.0, 450.0))),
+            inter_node_gbps=draw(st.sampled_from((1.0, 12.5, 50.0))),
+            max_tensor_parallel=draw(st.sampled_from((1, 2, 4, 8, 8, 8))),
         )
-    return tuple(found)
+        for name in "abcdefgh"[: draw(st.integers(1, most))]
+    )
 
 
 def _figures(low: int, high: int) -> st.SearchStrategy[float]:
@@ -109,3 +125,151 @@ def tables(
         draw(settings_of(request, layers=layers, most_stages=most_stages, most_kinds=most_kinds))
         for _ in range(draw(st.integers(1, most_settings)))
     ]
+
+
+# ------------------------------------------------------------------------------------------------ whole requests
+
+
+def _log_spaced(low: float, high: float) -> st.SearchStrategy[float]:
+    """Limits over several powers of ten, so that they bind now and then."""
+    return st.integers(0, 1000).map(lambda part: low * (high / low) ** (part / 1000))
+
+
+def maybe(strategy: st.SearchStrategy[float], *, one_in: int = 2) -> st.SearchStrategy[float | None]:
+    """None, but one time in `one_in`."""
+    return st.integers(1, one_in).flatmap(lambda pick: strategy if pick == 1 else st.none())
+
+
+@st.composite
+def gates_of(draw: st.DrawFn, *, per_million: tuple[float, float]) -> Gates:
+    return Gates(
+        max_cost_per_million_tokens=draw(maybe(_log_spaced(*per_million), one_in=3)),
+        max_cost_per_hour=draw(maybe(_log_spaced(0.2, 60.0), one_in=3)),
+        max_quantization_drift_percent=draw(maybe(st.sampled_from((0.0, 0.3, 1.0)), one_in=3)),
+        on_violation=draw(st.sampled_from(OnViolation)),
+        on_unknown=draw(st.sampled_from(OnUnknown)),
+    )
+
+
+@st.composite
+def objectives(draw: st.DrawFn, *, rates: tuple[float, float]) -> Objective:
+    floor = draw(maybe(_log_spaced(*rates), one_in=3)) or 0.0
+    return Objective(
+        type=draw(st.sampled_from((ObjectiveType.COST_PER_TOKEN, *ObjectiveType))),
+        cost_weight=draw(st.sampled_from((0.0, 0.3, 0.5, 1.0))),
+        min_tokens_per_second=floor,
+        cost_normalization=draw(maybe(st.sampled_from((1.0, 20.0)))),
+        throughput_normalization=draw(maybe(st.sampled_from((1000.0, 50_000.0)))),
+    )
+
+
+@st.composite
+def precisions(draw: st.DrawFn) -> tuple[Precision, ...]:
+    names = draw(st.lists(st.sampled_from(("bf16", "fp8", "int8", "int4")), min_size=1, max_size=2, unique=True))
+    return tuple(
+        Precision(
+            name=name,
+            drift_percent=draw(st.sampled_from((None, 0.0, 0.2, 0.5, 1.5))),
+            speedup=draw(st.sampled_from((None, None, 1.25))),
+        )
+        for name in names
+    )
+
+
+def tensor_lists() -> st.SearchStrategy[tuple[int, ...]]:
+    """Lists of TP degrees: the usual one, or any, with 3 and 6."""
+    usual = st.just((1, 2, 4, 8))
+    return st.one_of(usual, st.lists(st.sampled_from(TENSORS), min_size=1, max_size=4, unique=True).map(tuple))
+
+
+@st.composite
+def config_dirs(draw: st.DrawFn, *, most_layers: int = 6, most_stages: int = 3, most_pools: int = 2) -> Request:
+    """A config-dir request: any layers, pools, links and limits."""
+    stock = draw(pools(most=most_pools, priced=draw(st.integers(0, 5)) > 0))
+    layers = draw(st.integers(1, most_layers))
+    free = draw(st.booleans())
+    gbps = st.just(600.0) if free else st.sampled_from((0.0, 0.05, 0.5, 2.0, 10.0, 600.0))
+    links = {(here.name, there.name): draw(gbps) for here in stock for there in stock}
+    performance = FixedEfficiency(
+        sequence_length=draw(st.sampled_from((256, 1024, 4096))),
+        batch_sizes=draw(st.sampled_from(((8,), (1, 16), (4, 32)))),
+        hidden_size=draw(st.sampled_from((1024, 4096, 8192))),
+        layers=layers,
+        bytes_per_element=draw(st.sampled_from((1, 2))),
+        layer_weight_gib=draw(st.sampled_from((0.3, 1.0, 3.5, 12.0))),
+        gpu_rates={pool.name: RATES[pool.gpu.name] for pool in stock},
+        link_gbps=links,
+        min_memory_utilization=draw(st.sampled_from((0.0, 0.0, 0.3, 0.5, 0.9))),
+        quantized_segments=draw(st.booleans()),
+        min_link_gbps=draw(st.sampled_from((0.0, 0.0, 1.0))),
+    )
+    return Request(
+        name="config-dir",
+        model_name="a-model",
+        precisions=draw(precisions()),
+        workload=Workload(
+            input_tokens=performance.sequence_length,
+            output_tokens=0,
+            concurrency=draw(st.sampled_from((None, None, None, None, 8))),
+        ),
+        slo=Slo(tpot_seconds=0.05) if draw(st.integers(0, 19)) == 19 else Slo(),
+        pools=stock,
+        parallelism=Parallelism(
+            tensor=draw(tensor_lists()),
+            max_pipeline=draw(st.integers(1, most_stages)),
+            min_layers_per_stage=draw(st.sampled_from((1, 1, 2, 5))),
+            allow_mixed_pools=True,
+            runtime=Runtime.ANY,
+        ),
+        objective=draw(objectives(rates=(100.0, 100_000.0))),
+        gates=draw(gates_of(per_million=(0.001, 1.0))),
+        performance=performance,
+    )
+
+
+@st.composite
+def measured(draw: st.DrawFn, *, most_rows: int = 6) -> Request:
+    """A request with benchmark rows, some of other classes, on odd groups, without latencies, or of no rate."""
+    stock = draw(pools(priced=draw(st.integers(0, 5)) > 0))
+    rows_drawn = tuple(
+        Measurement(
+            gpu=draw(st.sampled_from([pool.gpu.name for pool in stock])),
+            tensor_parallel=draw(st.sampled_from(TENSORS)),
+            pipeline_parallel=draw(st.integers(1, 4)),
+            precision=draw(st.sampled_from(("bf16", "fp8", "int4"))),
+            input_tokens=draw(st.sampled_from((1000, 1000, 1000, 500))),
+            output_tokens=200,
+            requests_per_second=draw(st.sampled_from((0.5, 1.0, 3.3, 7.0))),
+            concurrency=draw(st.sampled_from((None, 8, 64))),
+            ttft_seconds=draw(st.sampled_from((None, 0.2, 0.9, 3.0))),
+            tpot_seconds=draw(st.sampled_from((None, 0.01, 0.03, 0.1))),
+        )
+        for _ in range(draw(st.integers(1, most_rows)))
+    )
+    return Request(
+        name="measured",
+        model_name="a-model",
+        architecture=draw(st.sampled_from((None, EIGHT_BILLION, EIGHT_BILLION))),
+        precisions=draw(precisions()),
+        workload=Workload(
+            input_tokens=1000,
+            output_tokens=200,
+            token_basis=draw(st.sampled_from(TokenBasis)),
+            concurrency=draw(st.sampled_from((None, None, None, 8))),
+        ),
+        slo=Slo(
+            ttft_seconds=draw(maybe(st.sampled_from((0.2, 1.0)), one_in=4)),
+            tpot_seconds=draw(maybe(st.sampled_from((0.03, 0.05)), one_in=4)),
+        ),
+        pools=stock,
+        parallelism=Parallelism(
+            tensor=draw(tensor_lists()),
+            max_pipeline=draw(st.integers(1, 8)),
+            min_layers_per_stage=draw(st.sampled_from((1, 1, 2, 10))),
+            allow_mixed_pools=draw(st.booleans()),
+            runtime=draw(st.sampled_from(Runtime)),
+        ),
+        objective=draw(objectives(rates=(100.0, 10_000.0))),
+        gates=draw(gates_of(per_million=(0.1, 30.0))),
+        performance=Measured(rows=rows_drawn),
+    )

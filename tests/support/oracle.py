@@ -5,7 +5,7 @@ For at most about 8 layers, 3 pools and 4 stages. Nothing here knows the solver 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 from math import inf
 
 from placewright.core.model import Billing, Pool, Request
@@ -68,7 +68,7 @@ def sequences(setting: Setting) -> Iterator[Stages]:
                 continue
             for cuts in combinations(range(1, layers), number - 1):
                 bounds = (0, *cuts, layers)
-                held = (high - low for low, high in zip(bounds, bounds[1:], strict=False))
+                held = (high - low for low, high in pairwise(bounds))
                 yield tuple(zip(chosen, held, strict=True))
 
 

@@ -93,7 +93,8 @@ class _Costs:
 
 
 def _most_stages(setting: Setting) -> int:
-    return min(setting.stages or setting.max_stages, setting.step_seconds.shape[1] - 1)
+    layers = int(setting.step_seconds.shape[1]) - 1
+    return min(setting.stages or setting.max_stages, layers)
 
 
 def _added(counts: Counts, kind: int) -> Counts:
