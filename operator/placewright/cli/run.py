@@ -1,0 +1,123 @@
+"""`placewright run`: the operator."""
+
+import asyncio
+import logging
+
+import click
+
+DEFAULT_METRICS_ADDRESS = "0.0.0.0:8080"
+
+
+@click.command()
+@click.option(
+    "-n",
+    "--namespace",
+    "namespaces",
+    multiple=True,
+    envvar="PLACEWRIGHT_NAMESPACES",
+    help="Serve only this namespace; repeatable. Default: all namespaces.",
+)
+@click.option(
+    "--kubeconfig",
+    type=click.Path(),
+    help="Credentials. Default: $KUBECONFIG, then the pod's ServiceAccount, then ~/.kube/config.",
+)
+@click.option("--context", help="Context of the kubeconfig. Default: its current one.")
+@click.option(
+    "--metrics-address",
+    default=DEFAULT_METRICS_ADDRESS,
+    show_default=True,
+    metavar="HOST:PORT",
+    envvar="PLACEWRIGHT_METRICS_ADDRESS",
+    help="Serves /healthz, /readyz and /metrics. Port 0 takes a free one and logs it.",
+)
+@click.option(
+    "--solver-processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    envvar="PLACEWRIGHT_SOLVER_PROCESSES",
+    help="How many requests are solved at once.",
+)
+@click.option(
+    "--solver-memory-mib",
+    type=click.IntRange(0),
+    default=2048,
+    show_default=True,
+    envvar="PLACEWRIGHT_SOLVER_MEMORY_MIB",
+    help="Private memory of each solver process; a solve that needs more fails alone. 0: no limit.",
+)
+@click.option(
+    "--solver-grace",
+    type=click.FloatRange(0.1),
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    envvar="PLACEWRIGHT_SOLVER_GRACE",
+    help="A solve is killed this long after its own spec.solver.timeLimit.",
+)
+@click.option(
+    "--resync",
+    type=click.FloatRange(1.0),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    envvar="PLACEWRIGHT_RESYNC",
+    help="Between two full LISTs, which find what a gap in the watch lost.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["json", "text"]),
+    default="json",
+    show_default=True,
+    envvar="PLACEWRIGHT_LOG_FORMAT",
+    help="One JSON object a line, or plain text.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]),
+    default="INFO",
+    show_default=True,
+    envvar="PLACEWRIGHT_LOG_LEVEL",
+    help="Least level that is logged.",
+)
+def run(  # noqa: PLR0913 - one argument for each option
+    *,
+    namespaces: tuple[str, ...],
+    kubeconfig: str | None,
+    context: str | None,
+    metrics_address: str,
+    solver_processes: int,
+    solver_memory_mib: int,
+    solver_grace: float,
+    resync: float,
+    log_format: str,
+    log_level: str,
+) -> None:
+    """Run the operator: decide each PlacementRequest and write its plan and proof into its status.
+
+    Without a cluster's CustomResourceDefinition it waits and says so on /readyz. It keeps nothing on disk: state
+    lives in the cluster, and a restart with nothing changed writes nothing.
+    """
+    # Imported late, so that --help of any command stays quick.
+    from placewright.core.errors import PlacewrightError  # noqa: PLC0415
+    from placewright.handlers.operator import run_operator  # noqa: PLC0415
+    from placewright.handlers.options import OperatorOptions  # noqa: PLC0415
+    from placewright.telemetry.logs import configure_logging  # noqa: PLC0415
+
+    configure_logging(text=log_format == "text", level=log_level)
+    options = OperatorOptions(
+        namespaces=tuple(dict.fromkeys(namespaces)),
+        kubeconfig=kubeconfig,
+        context=context,
+        metrics_address=metrics_address,
+        solver_processes=solver_processes,
+        solver_memory_mib=solver_memory_mib,
+        solver_grace_seconds=solver_grace,
+        resync_seconds=resync,
+    )
+    try:
+        asyncio.run(run_operator(options))
+    except (PlacewrightError, OSError) as error:
+        logging.getLogger("placewright").critical("the operator ends: %s", error)
+        raise SystemExit(1) from None

@@ -1,0 +1,1 @@
+"""The operator: watch, coalesce, solve apart, write once. The only kopf imports stand in `watching`."""

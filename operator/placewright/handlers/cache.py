@@ -1,0 +1,116 @@
+"""The operator's own cache: a few facts of each request, enough to see what changed and to draw the metrics."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from placewright.telemetry.views import Key, RequestView, view_of
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is remembered of one object.
+
+    Attributes:
+        uid: tells a re-created object from the one before it.
+        generation: of the spec.
+        version: resourceVersion as a number; newer is larger.
+        seen_at: when it was last seen, monotonic seconds.
+        settled: (generation, status digest) with which the operator was content; None: not yet.
+        view: for the metrics.
+    """
+
+    uid: str
+    generation: int
+    version: int
+    seen_at: float
+    settled: tuple[int, bytes] | None
+    view: RequestView
+
+
+def key_of(resource: Json) -> Key:
+    """Namespace and name."""
+    return resource["metadata"]["namespace"], resource["metadata"]["name"]
+
+
+def status_digest(resource: Json) -> bytes:
+    """A short hash of the status as stored."""
+    text = json.dumps(resource.get("status") or {}, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=12).digest()
+
+
+class ObjectCache:
+    """Every live request as last seen. Kept by watch, LIST and our own writes, whichever is newer."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Key, Entry] = {}
+
+    def get(self, key: Key) -> Entry | None:
+        """What is known of a key."""
+        return self._entries.get(key)
+
+    def views(self) -> tuple[RequestView, ...]:
+        """All views; safe to call from another thread."""
+        return tuple(entry.view for entry in tuple(self._entries.values()))
+
+    def observe(self, resource: Json, now: float) -> tuple[Entry | None, bool]:
+        """Takes an object in; returns what was known before and whether this is newer."""
+        key, metadata = key_of(resource), resource["metadata"]
+        before, version = self._entries.get(key), int(metadata["resourceVersion"])
+        if before is not None and version <= before.version:
+            if version == before.version:
+                self._entries[key] = replace(before, seen_at=now)
+            return before, False
+        same = before is not None and before.uid == metadata["uid"]
+        self._entries[key] = Entry(
+            uid=metadata["uid"],
+            generation=int(metadata["generation"]),
+            version=version,
+            seen_at=now,
+            settled=before.settled if before is not None and same else None,
+            view=view_of(resource),
+        )
+        return before, True
+
+    def settle(self, resource: Json, now: float) -> None:
+        """The operator is content with this object as it is."""
+        self.observe(resource, now)
+        key, metadata = key_of(resource), resource["metadata"]
+        entry = self._entries[key]
+        if entry.uid == metadata["uid"]:
+            settled = (int(metadata["generation"]), status_digest(resource))
+            self._entries[key] = replace(entry, settled=settled)
+
+    def is_settled(self, resource: Json) -> bool:
+        """Whether exactly this generation and status were settled before."""
+        entry, metadata = self._entries.get(key_of(resource)), resource["metadata"]
+        if entry is None or entry.settled is None or entry.uid != metadata["uid"]:
+            return False
+        return entry.settled == (int(metadata["generation"]), status_digest(resource))
+
+    def remove(self, key: Key, uid: str) -> bool:
+        """Forgets an object that is gone; one of another uid under the same name stays."""
+        entry = self._entries.get(key)
+        if entry is None or entry.uid != uid:
+            return False
+        del self._entries[key]
+        return True
+
+    def vanished(self, listed: Iterable[Key], list_began: float, namespaces: frozenset[str] | None) -> list[Entry]:
+        """Entries that a full LIST did not show and that nothing has shown since it began.
+
+        Args:
+            listed: the keys of the LIST.
+            list_began: monotonic seconds just before it.
+            namespaces: the LIST was of these; None: of all.
+        """
+        there = frozenset(listed)
+        return [
+            entry
+            for key, entry in self._entries.items()
+            if key not in there and entry.seen_at < list_began and (namespaces is None or key[0] in namespaces)
+        ]

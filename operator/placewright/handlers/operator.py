@@ -1,0 +1,217 @@
+"""The operator as a whole: wires the parts, waits for the CRD, runs until a signal, drains."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from placewright import __version__
+from placewright.core.errors import PlacewrightError
+from placewright.core.model import Request
+from placewright.handlers import watching, worker
+from placewright.handlers.cache import Json, ObjectCache
+from placewright.handlers.intake import Intake
+from placewright.handlers.options import OperatorOptions
+from placewright.handlers.queue import CoalescingQueue
+from placewright.handlers.reconcile import Reconciler
+from placewright.handlers.solutions import Solutions
+from placewright.handlers.solver import Solved, SolveEntry, SolveOutcome, SolverPool
+from placewright.kube.access import Access, access_for
+from placewright.kube.client import ApiError, KubeClient, UnreachableError
+from placewright.kube.events import EventRecorder, TokenBucket
+from placewright.kube.status import WriteResult
+from placewright.telemetry.health import Health, Heartbeats
+from placewright.telemetry.metrics import Metrics, Vitals
+from placewright.telemetry.server import HttpServer, parse_address
+from placewright.telemetry.views import Key
+
+log = logging.getLogger(__name__)
+
+_SOLUTIONS_KEPT = 512
+_EVENTS_PER_SECOND = 10.0
+_EVENTS_BURST = 50
+_TICK_SECONDS = 0.5
+_TELL_SECONDS = 30.0
+_MIB = 1024 * 1024
+
+
+class OperatorError(PlacewrightError):
+    """The operator cannot go on; the process should end and be restarted."""
+
+
+class Operator:
+    """All parts of one operator process.
+
+    Args:
+        options: what it was told.
+        access: credentials of the cluster.
+        client: calls on the API server.
+        entry: what a solver process runs.
+    """
+
+    def __init__(self, options: OperatorOptions, *, access: Access, client: KubeClient, entry: SolveEntry) -> None:
+        self._options = options
+        self._access = access
+        self._client = client
+        self._stop = asyncio.Event()
+        self._tick: float | None = None
+        self.cache = ObjectCache()
+        self.queue: CoalescingQueue[Key, Json] = CoalescingQueue(debounce_seconds=options.debounce_seconds)
+        self.pool = SolverPool(
+            entry, processes=options.solver_processes, memory_limit_bytes=options.solver_memory_mib * _MIB
+        )
+        self.solutions = Solutions(
+            self.pool,
+            capacity=_SOLUTIONS_KEPT,
+            grace_seconds=options.solver_grace_seconds,
+            on_solved=self._on_solved,
+        )
+        self.metrics = Metrics(version=__version__, views=self.cache.views, vitals=self._vitals)
+        self.recorder = EventRecorder(client, bucket=TokenBucket(per_second=_EVENTS_PER_SECOND, burst=_EVENTS_BURST))
+        self.reconciler = Reconciler(
+            queue=self.queue,
+            cache=self.cache,
+            solutions=self.solutions,
+            transport=client,
+            recorder=self.recorder,
+            count=self._on_write,
+            parallel=options.parallel_writes,
+        )
+        self.intake = Intake(cache=self.cache, queue=self.queue, supersede=self.reconciler.supersede)
+        self.health = Health(self._heartbeats, relist_seconds=options.resync_seconds)
+
+    async def run(self) -> None:
+        """Runs until SIGTERM or SIGINT.
+
+        Raises:
+            OperatorError: the watch or another part ended by itself.
+            OSError: the HTTP port cannot be bound.
+        """
+        self._take_signals()
+        server = HttpServer(
+            parse_address(self._options.metrics_address), registry=self.metrics.registry, health=self.health
+        )
+        server.start()
+        log.info("serving /healthz, /readyz and /metrics", extra={"port": server.port, "version": __version__})
+        try:
+            await self._run_parts()
+        finally:
+            await self.pool.close()
+            server.stop()
+
+    async def _run_parts(self) -> None:
+        parts = [
+            self._spawn(self._ticking(), "tick"),
+            self._spawn(self.recorder.run(), "recorder"),
+            self._spawn(self.reconciler.run(), "reconciler"),
+        ]
+        stopped = self._spawn(self._stop.wait(), "stop")
+        watch_stop = asyncio.Event()
+        watch: asyncio.Task[Any] | None = None
+        try:
+            await self._wait_for_crd()
+            if self._stop.is_set():
+                return
+            options = self._options
+            listing = self.intake.run(self._client, options.namespaces, interval_seconds=options.resync_seconds)
+            parts.append(self._spawn(listing, "list"))
+            watch = self._spawn(self._watch(watch_stop), "watch")
+            await asyncio.wait({stopped, watch, *parts}, return_when=asyncio.FIRST_COMPLETED)
+            failed = next((part for part in (watch, *parts) if part.done()), None)
+            if failed is not None:
+                raise OperatorError(f"{failed.get_name()} ended: {failed.exception()!r}") from failed.exception()
+            log.info("stopping", extra={"inWork": self.reconciler.in_work()})
+            await self.reconciler.drain(within_seconds=options.drain_seconds)
+        finally:
+            # Ours first: kopf waits for every task that it does not know.
+            for part in (stopped, *parts):
+                part.cancel()
+            await asyncio.gather(stopped, *parts, return_exceptions=True)
+            watch_stop.set()
+            if watch is not None:
+                await asyncio.wait({watch}, timeout=self._options.drain_seconds)
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        await watching.watch(
+            self.intake.on_watch_event,
+            self._access,
+            namespaces=self._options.namespaces,
+            stop=stop,
+            on_started=self._take_signals,
+        )
+
+    async def _wait_for_crd(self) -> None:
+        """Waits, and says so, until the API server serves PlacementRequests."""
+        told_at = float("-inf")
+        while not self._stop.is_set():
+            try:
+                if await self._client.serves_requests():
+                    self.health.waiting_for = ""
+                    return
+                self.health.waiting_for = "the CustomResourceDefinition placementrequests.placewright.dev"
+            except (ApiError, UnreachableError) as error:
+                self.health.waiting_for = f"the API server: {error}"
+            if time.monotonic() - told_at > _TELL_SECONDS:
+                told_at = time.monotonic()
+                log.warning("waiting for %s", self.health.waiting_for)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), timeout=1.0)
+
+    async def _ticking(self) -> None:
+        while True:
+            self._tick = time.monotonic()
+            await asyncio.sleep(_TICK_SECONDS)
+
+    def _take_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+
+    def _on_solved(self, request: Request, outcome: SolveOutcome) -> None:
+        result = str(outcome.decision.report.status) if isinstance(outcome, Solved) else outcome.reason
+        self.metrics.solve_duration_seconds.labels(str(request.solver.method), result).observe(outcome.seconds)
+
+    def _on_write(self, result: WriteResult) -> None:
+        self.metrics.status_writes_total.labels(str(result)).inc()
+
+    def _vitals(self) -> Vitals:
+        return Vitals(
+            queue_depth=len(self.queue) + self.reconciler.in_work(),
+            watch_last_event_timestamp_seconds=self.intake.watch_event_unix,
+        )
+
+    def _heartbeats(self) -> Heartbeats:
+        return Heartbeats(
+            loop=self._tick,
+            list_ok=self.intake.list_ok_at,
+            watch_event=self.intake.watch_event_at,
+            list_found_changes=self.intake.list_found_changes_at,
+            queue_waiting_since=self.queue.waiting_since(),
+            progress=self.reconciler.last_progress,
+            solver_alive=self.pool.alive,
+            solve_limit_seconds=self.solutions.longest_limit_seconds(),
+        )
+
+    @staticmethod
+    def _spawn(work: Coroutine[Any, Any, Any], name: str) -> "asyncio.Task[Any]":
+        return asyncio.create_task(work, name=name)
+
+
+async def run_operator(options: OperatorOptions, *, entry: SolveEntry = worker.solve) -> None:
+    """Runs the operator until a signal.
+
+    Args:
+        options: what it was told.
+        entry: what a solver process runs; tests give one that hangs or dies.
+
+    Raises:
+        CredentialsError: no usable credentials.
+        OperatorError: a part ended by itself.
+        OSError: the HTTP port cannot be bound.
+    """
+    access = access_for(options.kubeconfig, options.context)
+    async with access.session() as session:
+        await Operator(options, access=access, client=KubeClient(session, access.server), entry=entry).run()

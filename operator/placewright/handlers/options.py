@@ -1,0 +1,36 @@
+"""What the operator can be told; every option has a safe default."""
+
+from dataclasses import dataclass
+
+DEFAULT_METRICS_ADDRESS = "0.0.0.0:8080"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorOptions:
+    """Options of `placewright run`.
+
+    Attributes:
+        namespaces: only these; empty: all.
+        kubeconfig: file with credentials; None: $KUBECONFIG, the pod's ServiceAccount, ~/.kube/config.
+        context: of the kubeconfig; None: its current one.
+        metrics_address: HOST:PORT of /healthz, /readyz and /metrics; port 0 takes a free one.
+        solver_processes: solves at once.
+        solver_memory_mib: private memory of each solver process; 0: no limit.
+        solver_grace_seconds: beyond a request's own time limit before its process is killed.
+        resync_seconds: between two full LISTs.
+        debounce_seconds: how long a changed request waits for more changes.
+        parallel_writes: status writes at once.
+        drain_seconds: on SIGTERM, how long decisions under way may take to be written.
+    """
+
+    namespaces: tuple[str, ...] = ()
+    kubeconfig: str | None = None
+    context: str | None = None
+    metrics_address: str = DEFAULT_METRICS_ADDRESS
+    solver_processes: int = 1
+    solver_memory_mib: int = 2048
+    solver_grace_seconds: float = 5.0
+    resync_seconds: float = 120.0
+    debounce_seconds: float = 0.05
+    parallel_writes: int = 16
+    drain_seconds: float = 5.0

@@ -1,0 +1,1 @@
+"""What the operator tells: metrics of its current state, health from heartbeats, logs."""
