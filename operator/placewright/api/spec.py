@@ -241,12 +241,12 @@ class Objective(Inert):
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "!has(self.costWeight) || self.type == 'Weighted'",
+                "!has(self.costWeight) || (has(self.type) && self.type == 'Weighted')",
                 "costWeight wants type Weighted; leave it out for other types",
                 field_path=".costWeight",
             ),
             rule(
-                "self.type != 'Cost' || has(self.minTokensPerSecond)",
+                "!has(self.type) || self.type != 'Cost' || has(self.minTokensPerSecond)",
                 "type Cost wants minTokensPerSecond, the throughput to be had at least cost",
             ),
         )
