@@ -5,7 +5,7 @@ zero; `onUnknown` decides what that means. Only the gates that a request sets ar
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 from placewright.core.model import (
@@ -110,3 +110,8 @@ def drift_allows(request: Request, precision: str) -> bool:
     if limit is None:
         return True
     return satisfied(request, (judge(QUANTIZATION_DRIFT, limit, drift_percent(request, precision)),))
+
+
+def without_drift_gate(request: Request) -> Request:
+    """The request as performance models should see it, so that precisions the gate keeps out can still be judged."""
+    return replace(request, gates=replace(request.gates, max_quantization_drift_percent=None))
