@@ -28,6 +28,7 @@ _WORDS: Final = {
     "fp8": "FP8",
     "int8": "INT8",
     "bf16": "BF16",
+    "16bit": "16Bit",
 }
 
 

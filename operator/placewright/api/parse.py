@@ -12,6 +12,8 @@ from placewright.api.base import DURATION_PATTERN
 from placewright.api.resource import PlacementRequest
 from placewright.core.errors import InvalidRequestError
 
+Location = tuple[int | str, ...]
+
 _SHOWN_CHARACTERS: Final = 60
 
 # Patterns in the words of the person who has to fix the value.
@@ -46,14 +48,16 @@ class FieldFault:
     """One thing that is wrong with a resource.
 
     Attributes:
-        path: the field as the user writes it, `spec.pools[0].gpu`.
-        got: what stands there, as text; empty when it does not matter.
+        location: the place of the field, ("spec", "pools", 0, "gpu").
+        got: what stands there, as text.
         wants: what may stand there.
+        path: the field in words; empty: the location says it.
     """
 
-    path: str
+    location: Location
     got: str
     wants: str
+    path: str = ""
 
 
 def plain(value: Any) -> Any:
@@ -78,7 +82,7 @@ def parse(body: Mapping[str, Any]) -> PlacementRequest:
     except ValidationError as error:
         first, *others = field_faults(error)
         more = f" (and {len(others)} more)" if others else ""
-        raise InvalidRequestError(first.path, got=first.got, wants=first.wants + more) from None
+        raise InvalidRequestError(path_text(first.location), got=first.got, wants=first.wants + more) from None
 
 
 def field_faults(error: ValidationError, model: type[BaseModel] = PlacementRequest) -> list[FieldFault]:
@@ -102,11 +106,10 @@ def shown(value: Any) -> str:
 
 def _fault(details: ErrorDetails, model: type[BaseModel]) -> FieldFault:
     location, kind, context = details["loc"], details["type"], details.get("ctx", {})
-    path = path_text(location)
     if kind == "missing":
-        return FieldFault(path=path, got="nothing", wants=_PLAIN_WANTS[kind])
+        return FieldFault(location=location, got="nothing", wants=_PLAIN_WANTS[kind])
     if kind == "extra_forbidden":
-        return FieldFault(path=path, got="an unknown field", wants=_known_field(model, location))
+        return FieldFault(location=location, got="an unknown field", wants=_known_field(model, location))
     if kind == "string_pattern_mismatch":
         pattern = context["pattern"]
         wants = _PATTERN_WORDS.get(pattern, f"text that matches {pattern}")
@@ -114,7 +117,7 @@ def _fault(details: ErrorDetails, model: type[BaseModel]) -> FieldFault:
         wants = _BOUND_WANTS[kind].format(**context)
     else:
         wants = _PLAIN_WANTS.get(kind, details["msg"])
-    return FieldFault(path=path, got=shown(details["input"]), wants=wants)
+    return FieldFault(location=location, got=shown(details["input"]), wants=wants)
 
 
 def _known_field(model: type[BaseModel], location: tuple[int | str, ...]) -> str:

@@ -12,13 +12,22 @@ KIND: Final = "PlacementRequest"
 _SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 _LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
+_LabelKey = Annotated[
+    str,
+    Field(
+        max_length=317,
+        pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
+    ),
+]
+_LabelValue = Annotated[str, Field(max_length=63, pattern=r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")]
+
 
 class ObjectMeta(Inert):
     """The metadata of a Kubernetes object; only name, namespace and generation are read."""
 
     name: Annotated[str, Field(min_length=1, max_length=253, pattern=_SUBDOMAIN)]
     namespace: Annotated[str, Field(min_length=1, max_length=63, pattern=_LABEL)] | None = None
-    labels: dict[str, str] | None = None
+    labels: dict[_LabelKey, _LabelValue] | None = None
     annotations: dict[str, str] | None = None
     finalizers: list[str] | None = None
     generate_name: str | None = None
