@@ -39,7 +39,14 @@ def camel(name: str) -> str:
 
 
 def rule(expression: str, message: str, *, field_path: str | None = None) -> dict[str, Any]:
-    """Return one CEL rule of `x-kubernetes-validations`; the message says which field and what it wants."""
+    """Return one CEL rule of `x-kubernetes-validations`.
+
+    Args:
+        expression: what must hold of `self`; guarded with has(), since defaults come one level at a time.
+        message: starts with "wants"; the API server puts the path of the field before it.
+        field_path: the field at fault below `self`, `.maxModelLen`; None: the whole.
+    """
+    assert message.startswith("wants "), message
     entry = {"rule": expression, "message": message}
     if field_path is not None:
         entry["fieldPath"] = field_path

@@ -14,7 +14,7 @@ class MixtureOfExperts(Inert):
         json_schema_extra=rules(
             rule(
                 "!has(self.experts) || !has(self.expertsPerToken) || self.expertsPerToken <= self.experts",
-                "expertsPerToken wants to be at most experts",
+                "wants at most experts",
                 field_path=".expertsPerToken",
             )
         )
@@ -55,13 +55,13 @@ class Architecture(Inert):
             rule(
                 "!has(self.attentionHeads) || !has(self.keyValueHeads)"
                 " || self.attentionHeads % self.keyValueHeads == 0",
-                "keyValueHeads wants to divide attentionHeads",
+                "wants a divisor of attentionHeads",
                 field_path=".keyValueHeads",
             ),
             rule(
                 "!has(self.layers) || !has(self.mixtureOfExperts) || !has(self.mixtureOfExperts.denseLayers)"
                 " || self.mixtureOfExperts.denseLayers < self.layers",
-                "mixtureOfExperts.denseLayers wants to be less than layers",
+                "wants less than layers",
                 field_path=".mixtureOfExperts.denseLayers",
             ),
         )
@@ -192,8 +192,8 @@ class Pool(Inert):
             rule(
                 "!has(self.accelerator) || (has(self.interconnect) && has(self.interconnect.intraNodeGBps)"
                 " && has(self.interconnect.interNodeGBps))",
-                "a pool with accelerator wants interconnect.intraNodeGBps and interconnect.interNodeGBps, since the"
-                " catalog has no figures for it",
+                "wants intraNodeGBps and interNodeGBps beside accelerator, since the catalog has no figures for it",
+                field_path=".interconnect",
             ),
         )
     )
@@ -242,12 +242,13 @@ class Objective(Inert):
         json_schema_extra=rules(
             rule(
                 "!has(self.costWeight) || (has(self.type) && self.type == 'Weighted')",
-                "costWeight wants type Weighted; leave it out for other types",
+                "wants type Weighted; leave it out for other types",
                 field_path=".costWeight",
             ),
             rule(
                 "!has(self.type) || self.type != 'Cost' || has(self.minTokensPerSecond)",
-                "type Cost wants minTokensPerSecond, the throughput to be had at least cost",
+                "wants a value with type Cost: the throughput to be had at least cost",
+                field_path=".minTokensPerSecond",
             ),
         )
     )
@@ -319,7 +320,7 @@ class Solver(Inert):
         json_schema_extra=rules(
             rule(
                 "!has(self.timeLimit) || duration(self.timeLimit) <= duration('1h')",
-                "timeLimit wants at most 1h",
+                "wants at most 1h",
                 field_path=".timeLimit",
             )
         )
@@ -341,7 +342,7 @@ class PlacementRequestSpec(Inert):
             rule(
                 "!has(self.model.maxModelLen)"
                 " || self.workload.inputTokens + self.workload.outputTokens <= self.model.maxModelLen",
-                "model.maxModelLen wants to be at least workload.inputTokens + workload.outputTokens",
+                "wants at least workload.inputTokens + workload.outputTokens",
                 field_path=".model.maxModelLen",
             )
         )

@@ -110,7 +110,9 @@ def _rules(resource: PlacementRequest) -> Iterator[FieldFault]:
     from placewright.api.crd import spec_schema  # noqa: PLC0415 - rendering reads sources, which parsing has no need of
 
     for broken in cel.broken_rules(spec_schema(), _spec_data(resource), _SPEC):
-        yield FieldFault(location=broken.location, got=_brief(broken.value), wants=broken.message)
+        yield FieldFault(
+            location=broken.location, got=_brief(broken.value), wants=broken.message.removeprefix("wants ")
+        )
 
 
 def _duplicates(resource: PlacementRequest) -> Iterator[FieldFault]:
