@@ -243,10 +243,13 @@ def _before(
     if target is None or request.objective.type is not ObjectiveType.COST_PER_TOKEN:
         return None, None
     exact = search_exactly(request, settings, out_of_time=watch.share(1.0 - _OWN_SHARE).out_of_time)
+    without_price = replace(request, gates=replace(request.gates, max_cost_per_million_tokens=None))
+    reached = choose(without_price, exact.goal, exact.found.frontier).usable or exact.answer
     bound = exact.price_bound()
+    if exact.found.complete and reached is not None:
+        bound = reached.cost_per_million_tokens
     if bound is None or bound <= target:
         return exact, None
-    reached = exact.answer
     line = f"no plan reaches the target of ${target:.6g}/M tokens: "
     if reached is not None:
         line += f"the best possible price is ${bound:.6g}/M ({objective.summary(reached)})"

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from placewright.core import figures, gates
-from placewright.core.knobs import Knob, Latency, Names, Reach, Steps
+from placewright.core.knobs import Knob, Latency, Names, Reach, Steps, switch
 from placewright.core.levers_shape import format_levers, shape_levers, stock_levers
-from placewright.core.model import FixedEfficiency, Gates, Objective, ObjectiveType, Request, Slo
+from placewright.core.model import FixedEfficiency, Gates, Objective, ObjectiveType, OnUnknown, Request, Slo
 
 _PRICE = Names("spec.gates.maxCostPerMillionTokens", "config.csv: max_cost_per_million_token")
 _BUDGET = Names("spec.gates.maxCostPerHour", "config.csv: max_hourly_cost")
@@ -87,6 +87,16 @@ def _money(request: Request) -> Iterator[Knob]:
 
 def _drift(request: Request) -> Iterator[Knob]:
     limit = request.gates.max_quantization_drift_percent
+    unmeasured = [entry.name for entry in request.precisions if gates.drift_percent(request, entry.name) is None]
+    names = ", ".join(unmeasured)
+    if limit is not None and unmeasured and request.gates.on_unknown is OnUnknown.BLOCK:
+        yield switch(
+            "spec.gates.onUnknown",
+            current=OnUnknown.BLOCK,
+            needed=OnUnknown.WARN,
+            change=lambda asked: _with_gates(asked, lambda entry: replace(entry, on_unknown=OnUnknown.WARN)),
+            phrase=f"with the drift of {names} unmeasured: set spec.gates.onUnknown to Warn, or measure it",
+        )
     known = {gates.drift_percent(request, entry.name) for entry in request.precisions}
     above = sorted(drift for drift in known if drift is not None and limit is not None and drift > limit)
     if limit is None or not above:

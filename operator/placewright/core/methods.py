@@ -4,11 +4,11 @@
 than exact also tell their distance to it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from placewright.core import budgets, gates
-from placewright.core.model import Method, Progress, Request, SolveReport
+from placewright.core import budgets, figures, gates
+from placewright.core.model import GateResult, Layout, Method, OnUnknown, Progress, Request, SolveReport
 from placewright.core.outcome import (
     OnProgress,
     Outcome,
@@ -47,7 +47,19 @@ def solve(
     outcome = _solve_by_method(request, admitted, watch, on_progress)
     if outcome.unblocked_best is None and len(admitted) < len(candidates):
         outcome = _solve_by_method(request, candidates, watch, on_progress)
-    return outcome
+    if outcome.best is None:
+        return outcome
+    return replace(outcome, warnings=(*outcome.warnings, *_tolerated(request, outcome.best)))
+
+
+def _tolerated(request: Request, layout: Layout) -> Iterator[str]:
+    """One line for every gate that does not pass and does not block."""
+    for held in gates.evaluate(request, layout):
+        if held.result is GateResult.FAIL and held.actual is not None:
+            actual, limit = figures.number(held.actual, 6), figures.number(held.limit, 6)
+            yield f"gate {held.name} is exceeded: {actual} > {limit} (onViolation is {request.gates.on_violation})"
+        elif held.result is GateResult.UNKNOWN and request.gates.on_unknown is OnUnknown.WARN:
+            yield f"gate {held.name} has no figure to judge (onUnknown is {request.gates.on_unknown})"
 
 
 def _solve_by_method(

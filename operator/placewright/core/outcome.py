@@ -42,9 +42,13 @@ class Watch:
         """Whether the deadline has passed."""
         return self._clock() >= self._end
 
+    def left(self) -> float:
+        """Seconds until the deadline, 0 when it has passed."""
+        return max(self._end - self._clock(), 0.0)
+
     def share(self, fraction: float) -> "Watch":
         """A deadline after this fraction of what is left."""
-        return Watch(self._clock, max(self._end - self._clock(), 0.0) * fraction)
+        return Watch(self._clock, self.left() * fraction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
