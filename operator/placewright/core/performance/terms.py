@@ -132,7 +132,7 @@ class Load:
 def layer_step_terms(shape: LayerShape, group: Group, load: Load) -> FloatArray:
     """Terms of one layer in one step, shape (J, 12)."""
     ones = np.ones_like(group.tensor_parallel)
-    prompt = _prefill_terms(shape, group, load.input_tokens) * load.prompts
+    prompt = prefill_terms(shape, group, load.input_tokens) * load.prompts
     columns = {
         "layer_seconds": ones,
         "all_reduce_seconds": _ALL_REDUCES_PER_LAYER * group.communicates,
@@ -164,7 +164,7 @@ def stage_step_terms(architecture: Architecture, group: Group, load: Load) -> Fl
 
 def layer_first_token_seconds(shape: LayerShape, group: Group, load: Load, coefficients: Coefficients) -> FloatArray:
     """Time of one prompt in one layer, shape (J,), with the prefill of the others in flight that it waits for."""
-    own: FloatArray = _prefill_terms(shape, group, load.input_tokens) @ coefficients.first_token_vector()
+    own: FloatArray = prefill_terms(shape, group, load.input_tokens) @ coefficients.first_token_vector()
     contended: FloatArray = own * (1.0 + coefficients.first_token_contention * (load.sequences - 1))
     return contended
 
@@ -178,7 +178,7 @@ def stage_first_token_seconds(
     return factor * (request_seconds + coefficients.first_token_sequence_seconds * load.sequences)
 
 
-def _prefill_terms(shape: LayerShape, group: Group, input_tokens: int) -> FloatArray:
+def prefill_terms(shape: LayerShape, group: Group, input_tokens: int) -> FloatArray:
     """Arithmetic, attention and all-reduce of one prompt in one layer, ideal seconds, shape (J, 3)."""
     return np.stack(
         [
