@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.controlplane import cluster
 from tests.controlplane.assets import KUBERNETES, PROMETHEUS, TOOLS, Finder, prometheus_version
 from tests.controlplane.nodes import GPU_RESOURCE, SAMPLE_NODES, GpuNodes, create_gpu_nodes, set_gpus
 from tests.controlplane.ports import PortReservation
@@ -309,3 +311,42 @@ def test_prometheus_runs_without_its_web_assets(prometheus: Path, tmp_path: Path
 def test_the_full_control_plane_is_full(full_control_plane: ControlPlane) -> None:
     assert set(full_control_plane.processes) == set(FULL)
     assert all(process.running for process in full_control_plane.processes.values())
+
+
+def test_the_cluster_to_try_goes_up_and_down(program: Callable[[str], Path], tmp_path: Path) -> None:
+    env = {
+        **os.environ,
+        "KUBEBUILDER_ASSETS": str(program("kwok").parent),
+        "XDG_CACHE_HOME": str(tmp_path),
+        "HOME": str(tmp_path),
+    }
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "tests.controlplane", command],
+            cwd=ROOT, env=env, capture_output=True, text=True, timeout=150, check=False,
+        )  # fmt: skip
+
+    try:
+        first, second, exported = run("up"), run("up"), run("env")
+        state = cluster.Place.of(env).read()
+        kubeconfig = exported.stdout.strip().removeprefix("export KUBECONFIG=")
+        asked = [str(program("kubectl")), "get", "nodes,placementrequests", "-o", "name", "-A"]
+        nodes = subprocess.run(asked, env={**env, "KUBECONFIG": kubeconfig}, capture_output=True, text=True, check=True)
+        healthy = Api(state["operator"], None, None).ok("/healthz")
+    finally:
+        down = run("down")
+    again, late = run("down"), run("env")
+
+    assert first.returncode == 0, first.stderr
+    assert exported.stdout in first.stdout
+    assert (second.returncode, second.stdout) == (0, first.stdout)
+    assert "already running" in second.stderr
+    assert {f"node/{name}" for pool in SAMPLE_NODES for name in pool.names()} <= set(nodes.stdout.split())
+    assert healthy
+    assert (down.returncode, down.stdout) == (0, "the cluster is down\n")
+    assert not is_alive(state["pid"])
+    assert (again.returncode, again.stdout) == (0, "no cluster was up\n")
+    assert late.returncode == 1
+    assert late.stderr.startswith("error: no cluster is up")
+    assert list((tmp_path / "placewright").iterdir()) == []

@@ -200,7 +200,7 @@ def operator_process(kubeconfig: Path, port: int, log: Path) -> ManagedProcess:
     """The operator as `placewright run` against this kubeconfig, serving health and metrics on `port`."""
     program = Path(sys.executable).parent / "placewright"
     env = {**os.environ, "KUBECONFIG": str(kubeconfig)}
-    return ManagedProcess("operator", [str(program), "run", f"--port={port}"], log, env)
+    return ManagedProcess("operator", [str(program), "run", f"--metrics-address=127.0.0.1:{port}"], log, env)
 
 
 def _operator_healthy(operator: ManagedProcess, url: str, stopping: threading.Event) -> bool:
