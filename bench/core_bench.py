@@ -124,7 +124,5 @@ def _run_large() -> None:
         for s in tables
         if s.precision == best.precision and s.concurrency == best.max_concurrency and s.stages == len(best.stages)
     )
-    mip = fastest_by_mip(
-        request, chosen, budget_per_hour=best.cost_per_hour, time_limit_seconds=MIP_LIMIT_SECONDS
-    )
+    mip = fastest_by_mip(request, chosen, budget_per_hour=best.cost_per_hour, time_limit_seconds=MIP_LIMIT_SECONDS)
     print(_mip_row("  one of its settings as a MIP over segments (SCIP)", mip, seconds))

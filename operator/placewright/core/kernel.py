@@ -208,6 +208,27 @@ def cover(
 
 
 @compiled
+def pool_choice(
+    before: Any, target: float, at: Any, first: int, after: int, state_stages: Any, state_cost: Any, reach: Any
+) -> Any:
+    """Find the pool's part in a cover: (state, plane, layers) with before[rest] + its cost == target.
+
+    before: (2, K+1, L+1) table of the pools before it; at: (plane, stages, layers) of the cover; states first..after-1.
+    """
+    for state in range(first + 1, after):
+        used = state_stages[state]
+        if used > at[1]:
+            continue
+        for own in range(at[0] + 1):
+            for held in range(1, at[2] + 1):
+                if not (reach[state, own, held >> 6] >> np.uint64(held & 63)) & _ONE:
+                    continue
+                if before[at[0] - own, at[1] - used, at[2] - held] + state_cost[state] == target:
+                    return state, own, held
+    return -1, 0, 0
+
+
+@compiled
 def largest_size(least_from: Any, limit: float) -> int:
     """Largest n with least_from[n] <= limit, 0 if none; least_from is non-decreasing (a suffix minimum)."""
     low = 0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from placewright.core.frontier import TIE, Frontier, Point, make_point, to_layout
-from placewright.core.kernel import cost_bound, cover
+from placewright.core.kernel import cost_bound, cover, pool_choice
 from placewright.core.model import Layout, Progress, Request
 from placewright.core.performance.base import FloatArray, Setting
 from placewright.core.problem import Problem, problems
@@ -100,8 +100,17 @@ def _trace(
     for pool in range(len(problem.pools) - 1, -1, -1):
         if table[pool, plane, stages, layers] == table[pool + 1, plane, stages, layers]:
             continue  # the pools before do it alone
-        state, plane_used, held = _pool_choice(problem, table, reach, pool, (plane, stages, layers))
         first = int(problem.first_state[pool])
+        state, plane_used, held = pool_choice(
+            table[pool],
+            table[pool + 1, plane, stages, layers],
+            (plane, stages, layers),
+            first,
+            int(problem.first_state[pool + 1]),
+            problem.state_stages,
+            problem.state_cost,
+            reach,
+        )
         plane -= plane_used
         stages -= int(problem.state_stages[state])
         layers -= held
@@ -112,24 +121,6 @@ def _trace(
             plane_used -= was_last
     body.sort(key=lambda entry: (entry[0], -entry[1]))
     return (*body, *last)
-
-
-def _pool_choice(
-    problem: Problem, table: FloatArray, reach: np.ndarray, pool: int, at: tuple[int, int, int]
-) -> tuple[int, int, int]:
-    """The state of the pool, its plane and its layers that explain table[pool + 1] at (plane, stages, layers)."""
-    plane, stages, layers = at
-    target = table[pool + 1, plane, stages, layers]
-    for state in range(int(problem.first_state[pool]) + 1, int(problem.first_state[pool + 1])):
-        used, cost = int(problem.state_stages[state]), problem.state_cost[state]
-        if used > stages:
-            continue
-        for own in range(plane + 1):
-            for held in range(1, layers + 1):
-                bit = reach[state, own, held >> 6] >> np.uint64(held & 63) & np.uint64(1)
-                if bit and table[pool, plane - own, stages - used, layers - held] + cost == target:
-                    return state, own, held
-    raise AssertionError("a cover without a cause")
 
 
 def _stage_choice(

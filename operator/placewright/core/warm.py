@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from placewright.core.kernel import balance, cost_bound, cover, extend
+from placewright.core.kernel import balance, cost_bound, cover, extend, pool_choice
 
 
 def warm() -> None:
@@ -13,7 +13,9 @@ def warm() -> None:
     states = np.array([0, 2], dtype=np.int64)
     stages = np.array([0, 1], dtype=np.int64)
     moves = np.array([[0, 1, 0]], dtype=np.int64)
-    cover(1.0, np.inf, step, np.zeros(1), 1, 1, states, stages, np.array([0.0, 1.0]), moves, False)
+    costs = np.array([0.0, 1.0])
+    table, reach = cover(1.0, np.inf, step, np.zeros(1), 1, 1, states, stages, costs, moves, False)
+    pool_choice(table[0], 1.0, (0, 1, 1), 0, 2, stages, costs, reach)
     cost_bound(1.0, np.array([[0.0, 1.0]]), index, np.ones(1, dtype=np.int64), price, price.astype(np.int64), 1, True)
     extend(np.array([0.0, np.inf]), step[0], np.zeros(2), 1.0, 0.0, 0.0, np.inf)
     balance(step, np.zeros(1), np.ones(1, dtype=np.int64))
