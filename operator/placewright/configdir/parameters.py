@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,9 @@ def _batch_sizes(path: Path, given: Mapping[str, object], values: Mapping[str, A
         return (values["batch_size"],) if "batch_size" in values else ()
     if not ends:
         faults.add(
-            f"{path} batch_size", got="nothing", wants=f"{KNOWN['batch_size'].wants} (or min_ and max_batch_size)"
+            f"{path} batch_size",
+            got="nothing",
+            wants=f"{KNOWN['batch_size'].wants}, or min_batch_size and max_batch_size",
         )
         return ()
     for name in RANGE:
@@ -194,10 +197,12 @@ def _price_to_beat(path: Path, values: Mapping[str, Any], faults: Faults) -> flo
     per_million: float | None = values.get("max_cost_per_million_token")
     if per_token is None:
         return per_million
-    if per_million is not None and abs(per_token * 1e6 - per_million) > 1e-9 * per_million:
-        wants = f"the same price as max_cost_per_token, {per_token * 1e6:g}, or only one of the two"
+    # 2.5e-8 * 1e6 is not quite 0.025; what the user meant has few digits.
+    price = float(f"{per_token * 1e6:.12g}")
+    if per_million is not None and not isclose(per_million, price, rel_tol=1e-9):
+        wants = f"the same price as max_cost_per_token, {price:g}, or only one of the two"
         faults.add(f"{path} max_cost_per_million_token", got=f"{per_million:g}", wants=wants)
-    return per_token * 1e6
+    return price
 
 
 def _limit(value: float | None) -> float | None:

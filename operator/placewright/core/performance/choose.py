@@ -1,6 +1,7 @@
 """Which performance model answers for a request."""
 
 from placewright.core.model import Analytic, FixedEfficiency, Measured, Request
+from placewright.core.performance.analytic import AnalyticModel
 from placewright.core.performance.base import PerformanceModel
 from placewright.core.performance.fixed import FixedEfficiencyModel
 from placewright.core.performance.measured import MeasuredModel
@@ -10,8 +11,6 @@ def model_for(request: Request) -> PerformanceModel:
     """Return the model that `request.performance` names."""
     match request.performance:
         case Analytic():
-            from placewright.core.performance.analytic import AnalyticModel  # noqa: PLC0415 - only this case needs it
-
             return AnalyticModel()
         case Measured():
             return MeasuredModel()
