@@ -41,3 +41,26 @@ def condition(kind: str, status: str, reason: str, message: str = "because") -> 
         "message": message,
         "lastTransitionTime": "2026-01-01T00:00:00Z",
     }
+
+
+PATH = "/apis/placewright.dev/v1alpha1/namespaces/{namespace}/placementrequests"
+
+
+def small_spec(*, price: float = 1.2, gpus: int = 4, **more: Any) -> Json:
+    """A spec that is solved in milliseconds; another price makes it another problem."""
+    return {
+        "model": {"name": "meta-llama/Llama-3.1-8B-Instruct"},
+        "workload": {"inputTokens": 512, "outputTokens": 128},
+        "pools": [{"name": "l40s", "gpu": "L40S", "nodes": 1, "gpusPerNode": gpus, "pricePerGPUHour": price}],
+        **more,
+    }
+
+
+def manifest(name: str, spec: Json | None = None) -> Json:
+    """What a user would apply."""
+    return {
+        "apiVersion": "placewright.dev/v1alpha1",
+        "kind": "PlacementRequest",
+        "metadata": {"name": name},
+        "spec": spec or small_spec(),
+    }

@@ -70,17 +70,14 @@ async def watch(
     Raises:
         Exception: what kopf cannot recover from by itself, as a long 5xx: the process should end and be restarted.
     """
-    handlers = registry(on_event, access)
-
-    @kopf.on.startup(registry=handlers)
-    async def started(**_: Any) -> None:
-        on_started()
-
-    await kopf.operator(
-        registry=handlers,
+    ours = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
+        registry=registry(on_event, access),
         settings=settings(),
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,
         stop_flag=stop,
     )
+    on_started()
+    await kopf.run_tasks(tasks, ignored=ours)
