@@ -228,29 +228,37 @@ def config_dirs(draw: st.DrawFn, *, most_layers: int = 6, most_stages: int = 3, 
 
 
 @st.composite
-def measured(draw: st.DrawFn, *, most_rows: int = 6) -> Request:
-    """A request with benchmark rows, some of other classes, on odd groups, without latencies, or of no rate."""
-    stock = draw(pools(priced=draw(st.integers(0, 5)) > 0))
-    rows_drawn = tuple(
-        Measurement(
-            gpu=draw(st.sampled_from([pool.gpu.name for pool in stock])),
-            tensor_parallel=draw(st.sampled_from(TENSORS)),
-            pipeline_parallel=draw(st.integers(1, 4)),
-            precision=draw(st.sampled_from(("bf16", "fp8", "int4"))),
-            input_tokens=draw(st.sampled_from((1000, 1000, 1000, 500))),
-            output_tokens=200,
-            requests_per_second=draw(st.sampled_from((0.5, 1.0, 3.3, 7.0))),
-            concurrency=draw(st.sampled_from((None, 8, 64))),
-            ttft_seconds=draw(st.sampled_from((None, 0.2, 0.9, 3.0))),
-            tpot_seconds=draw(st.sampled_from((None, 0.01, 0.03, 0.1))),
-        )
-        for _ in range(draw(st.integers(1, most_rows)))
+def measurements(draw: st.DrawFn, stock: tuple[Pool, ...], names: tuple[str, ...]) -> Measurement:
+    """A row of a pool's GPU: mostly one that serves, else of another class, a group too large, or no latency."""
+    pool = draw(st.sampled_from(stock))
+    fitting = [tensor for tensor in TENSORS if tensor <= pool.gpus_per_node]
+    odd = draw(st.integers(0, 9))
+    return Measurement(
+        gpu=pool.gpu.name,
+        tensor_parallel=draw(st.sampled_from(TENSORS if odd == 0 else fitting)),
+        pipeline_parallel=draw(st.integers(1, 4 if odd == 1 else max(1, min(4, pool.nodes)))),
+        precision=draw(st.sampled_from(("fp4",) if odd == 2 else names)),
+        input_tokens=500 if odd == 3 else 1000,
+        output_tokens=200,
+        requests_per_second=draw(st.sampled_from((0.5, 1.0, 3.3, 7.0))),
+        concurrency=draw(st.sampled_from((None, 8, 64))),
+        ttft_seconds=draw(st.sampled_from((None, 0.2, 0.9, 3.0))),
+        tpot_seconds=draw(st.sampled_from((None, 0.01, 0.03, 0.1))),
     )
+
+
+@st.composite
+def measured(draw: st.DrawFn, *, most_rows: int = 8) -> Request:
+    """A request with benchmark rows, a few of which cannot serve it."""
+    stock = draw(pools(priced=draw(st.integers(0, 5)) > 0))
+    allowed = draw(precisions())
+    names = tuple(precision.name for precision in allowed)
+    slow = draw(st.integers(0, 4)) == 0
     return Request(
         name="measured",
         model_name="a-model",
         architecture=draw(st.sampled_from((None, EIGHT_BILLION, EIGHT_BILLION))),
-        precisions=draw(precisions()),
+        precisions=allowed,
         workload=Workload(
             input_tokens=1000,
             output_tokens=200,
@@ -258,18 +266,23 @@ def measured(draw: st.DrawFn, *, most_rows: int = 6) -> Request:
             concurrency=draw(st.sampled_from((None, None, None, 8))),
         ),
         slo=Slo(
-            ttft_seconds=draw(maybe(st.sampled_from((0.2, 1.0)), one_in=4)),
-            tpot_seconds=draw(maybe(st.sampled_from((0.03, 0.05)), one_in=4)),
+            ttft_seconds=draw(st.sampled_from((None, 0.2, 1.0))) if slow else None,
+            tpot_seconds=draw(st.sampled_from((None, 0.03, 0.05))) if slow else None,
         ),
         pools=stock,
         parallelism=Parallelism(
             tensor=draw(tensor_lists()),
-            max_pipeline=draw(st.integers(1, 8)),
+            max_pipeline=draw(st.sampled_from((1, 2, 4, 8))),
             min_layers_per_stage=draw(st.sampled_from((1, 1, 2, 10))),
             allow_mixed_pools=draw(st.booleans()),
             runtime=draw(st.sampled_from(Runtime)),
         ),
         objective=draw(objectives(rates=(100.0, 10_000.0))),
         gates=draw(gates_of(per_million=(0.1, 30.0))),
-        performance=Measured(rows=rows_drawn),
+        performance=Measured(rows=tuple(draw(st.lists(measurements(stock, names), min_size=1, max_size=most_rows)))),
     )
+
+
+def requests() -> st.SearchStrategy[Request]:
+    """Requests of every performance model."""
+    return st.one_of(config_dirs(most_layers=30), measured())

@@ -1,0 +1,59 @@
+"""Measured configurations (planning.md section 2b): a layout is right when one row says exactly what it says."""
+
+from placewright.core.model import Layout, Measured, Measurement, Request
+from placewright.core.verification.figures import Figures
+from placewright.core.verification.numbers import same, text
+
+
+def figures(request: Request, model: Measured, layout: Layout) -> Figures:
+    """Find the row that was measured on this very configuration and hand back its figures."""
+    result = Figures()
+    pools = {stage.pool for stage in layout.stages}
+    degrees = {stage.tensor_parallel for stage in layout.stages}
+    if len(pools) > 1 or len(degrees) > 1:
+        result.violations.append(
+            f"a measured configuration has one pool and one TP, this has {sorted(pools)} and TP {sorted(degrees)}"
+        )
+        return result
+    sizes = sorted({stage.layers for stage in layout.stages})
+    if sizes[-1] - sizes[0] > 1:
+        result.violations.append(f"a measured configuration splits the layers evenly, this has stages of {sizes}")
+    rows = [row for row in model.rows if _is_of(request, row, layout)]
+    if not rows:
+        stage = layout.stages[0]
+        result.violations.append(
+            f"no row was measured on {stage.gpu} TP {stage.tensor_parallel} x PP {len(layout.stages)} in"
+            f" {layout.precision} with {layout.max_concurrency} sequences of {request.workload.input_tokens}"
+            f" + {request.workload.output_tokens} tokens"
+        )
+        return result
+    served = layout.tokens_per_second / request.workload.tokens_per_request
+    row = next((each for each in rows if _tells(each, layout, served)), rows[0])
+    result.tokens_per_second = row.requests_per_second * request.workload.tokens_per_request
+    result.ttft_seconds = row.ttft_seconds
+    result.tpot_seconds = row.tpot_seconds
+    if len(rows) > 1 and not _tells(row, layout, served):
+        rates = ", ".join(text(each.requests_per_second) for each in rows)
+        result.violations.append(f"the layout serves {text(served)} requests/s, its rows have {rates}")
+    return result
+
+
+def _is_of(request: Request, row: Measurement, layout: Layout) -> bool:
+    stage = layout.stages[0]
+    return (
+        (row.gpu, row.tensor_parallel, row.pipeline_parallel) == (stage.gpu, stage.tensor_parallel, len(layout.stages))
+        and row.precision == layout.precision
+        and (row.input_tokens, row.output_tokens) == (request.workload.input_tokens, request.workload.output_tokens)
+        and row.concurrency in {None, layout.max_concurrency}
+    )
+
+
+def _tells(row: Measurement, layout: Layout, served: float) -> bool:
+    def agree(got: float | None, want: float | None) -> bool:
+        return got == want if got is None or want is None else same(got, want)
+
+    return (
+        same(served, row.requests_per_second)
+        and agree(layout.ttft_seconds, row.ttft_seconds)
+        and agree(layout.tpot_seconds, row.tpot_seconds)
+    )

@@ -1,0 +1,106 @@
+"""Every decision is right: checked, optimal, in the right state, and explained when there is no plan."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from placewright.core.decide import decide
+from placewright.core.model import Decision, Method, PlanState, Request, SolveStatus
+from placewright.core.verify import verify
+from tests.property.expected import expected, loss_of, not_below, same_loss
+from tests.property.strategies import config_dirs, measured
+from tests.support import oracle, reference
+from tests.support.first_principles import fixed_settings, measured_points
+from tests.support.frontier import Point, difference, of_layouts, pareto
+
+
+def decided(request: Request) -> Decision:
+    """A decision without a clock: nothing is ever cut."""
+    return decide(request, clock=lambda: 0.0)
+
+
+def check(request: Request, frontier: list[Point]) -> Decision:
+    """Hold a decision of the exact method against the frontier of all feasible layouts."""
+    decision = decided(request)
+    want = expected(request, frontier)
+    if want is None:
+        check_refusal(decision)
+        return decision
+    plan = decision.plan
+    assert plan is not None
+    assert verify(request, plan, decision.gates) == ()
+    assert plan.state is want.state
+    assert same_loss(loss_of(request, plan, frontier), want.loss)
+    assert decision.report.status is SolveStatus.OPTIMAL
+    assert decision.report.gap_percent == 0
+    found = of_layouts(point.layout for point in decision.frontier)
+    assert difference(found, frontier) == ""
+    if not want.passes:
+        check_relaxation(decision)
+    return decision
+
+
+def check_refusal(decision: Decision) -> None:
+    """Nothing is feasible: proved, with at least one reason, and what would help."""
+    if decision.plan is not None:  # a layout of a precision that the drift gate keeps out is shown as blocked
+        assert decision.plan.state is PlanState.BLOCKED
+        assert verify(decision.request, decision.plan, decision.gates) == ()
+        assert {gate.name for gate in decision.gates if gate.result != "Pass"} >= {"QuantizationDrift"}
+    else:
+        assert decision.report.status is SolveStatus.INFEASIBLE
+        assert decision.rejections
+        assert all(entry.count > 0 and entry.message for entry in decision.rejections)
+    check_relaxation(decision)
+
+
+def check_relaxation(decision: Decision) -> None:
+    """A relaxation, when applied, is feasible."""
+    change = decision.relaxation
+    if change is None:
+        return
+    again = decided(change.request)
+    assert again.plan is not None, change
+    assert again.plan.state is PlanState.APPROVED, change
+    assert change.message.startswith("feasible"), change
+
+
+@given(config_dirs())
+def test_small_config_dirs_are_decided_as_brute_force_would(request: Request) -> None:
+    check(request, oracle.frontier(request, fixed_settings(request)))
+
+
+@given(config_dirs(most_layers=80, most_stages=4, most_pools=3))
+def test_config_dirs_of_real_size_are_decided_as_the_reference_would(request: Request) -> None:
+    check(request, reference.frontier(request, fixed_settings(request)))
+
+
+@given(measured())
+def test_measured_requests_are_decided_as_the_rows_say(request: Request) -> None:
+    check(request, pareto(measured_points(request)))
+
+
+@pytest.mark.parametrize("method", [Method.ENUMERATION, Method.ITERATIVE, Method.WEIGHTED])
+@given(data=st.data())
+def test_other_methods_never_claim_more_than_exact(method: Method, data: st.DataObject) -> None:
+    base = data.draw(st.one_of(config_dirs(most_layers=20), measured()))
+    request = replace(base, solver=replace(base.solver, method=method))
+    exact, other = decided(base), decided(request)
+    if exact.plan is None:
+        assert other.plan is None
+        return
+    if other.plan is None:
+        assert other.report.status is not SolveStatus.INFEASIBLE
+        return
+    assert verify(request, other.plan, other.gates) == ()
+    if exact.plan.state is PlanState.BLOCKED:
+        assert other.plan.state is PlanState.BLOCKED
+    distance = other.report.distance_to_exact_percent
+    assert distance is None or distance >= 0
+    if exact.plan.state is other.plan.state:
+        frontier = of_layouts(point.layout for point in exact.frontier)
+        mine, best = loss_of(base, other.plan, frontier), loss_of(base, exact.plan, frontier)
+        assert not_below(mine, best)
+        assert distance is not None
+        assert (distance > 1e-7) == (not same_loss(mine, best))
