@@ -7,18 +7,22 @@ from placewright.cli.lazy import debug_option
 _COMPLETE_VARIABLE = "_PLACEWRIGHT_COMPLETE"
 
 
-@click.command(short_help="Print the shell's completion script.")
+# \b keeps click from wrapping what follows.
+_HELP = """Print the completion script of SHELL.
+
+\b
+bash:  echo 'source <(placewright completion bash)' >> ~/.bashrc
+zsh:   echo 'source <(placewright completion zsh)' >> ~/.zshrc
+fish:  placewright completion fish > ~/.config/fish/completions/placewright.fish
+"""
+
+
+@click.command(short_help="Print the shell's completion script.", help=_HELP)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @debug_option
 @click.pass_context
-def completion(ctx: click.Context, shell: str) -> None:
-    """Print the completion script of SHELL.
-
-    \b
-    bash:  echo 'source <(placewright completion bash)' >> ~/.bashrc
-    zsh:   echo 'source <(placewright completion zsh)' >> ~/.zshrc
-    fish:  placewright completion fish > ~/.config/fish/completions/placewright.fish
-    """
+def completion(ctx: click.Context, /, shell: str) -> None:
+    """Print the completion script."""
     from click.shell_completion import get_completion_class  # noqa: PLC0415 - needed by this command alone
 
     found = get_completion_class(shell)

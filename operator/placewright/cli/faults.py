@@ -8,35 +8,34 @@ from placewright.core.errors import InvalidRequestError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing to fix.
+    """One thing to fix in a file or an option.
 
     Attributes:
-        source: file (with the document, when it holds several) or option.
-        field: path of the field as the user writes it; empty when the fault is about the whole source.
+        place: file or option, with line and field where there are any.
         got: what stands there.
         wants: what may stand there.
     """
 
-    source: str
-    field: str
+    place: str
     got: str
     wants: str
 
     def __str__(self) -> str:
-        """One line, whatever the values hold."""
-        where = ": ".join(part for part in (self.source, self.field) if part)
-        said = ", ".join(f"{verb} {text}" for verb, text in (("got", self.got), ("wants", self.wants)) if text)
-        return " ".join(f"{where}: {said}".split())
+        return f"{self.place}: got {self.got}, wants {self.wants}"
 
 
 class FaultsError(Exception):
-    """The input has faults; nothing was planned."""
+    """The input has faults; nothing was planned.
 
-    def __init__(self, faults: Iterable[Fault]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("; ".join(str(fault) for fault in self.faults))
+    Attributes:
+        lines: one for each fault, none twice.
+    """
+
+    def __init__(self, faults: Iterable[object]) -> None:
+        self.lines = tuple(dict.fromkeys(" ".join(str(fault).split()) for fault in faults))
+        super().__init__("; ".join(self.lines))
 
 
-def fault_of(source: str, error: InvalidRequestError) -> Fault:
-    """Return a core's refusal as a fault of the source."""
-    return Fault(source=source, field=error.field, got=str(error.got), wants=error.wants)
+def faults_of(error: InvalidRequestError) -> list[str]:
+    """Return the faults that an error of the core, a catalog or a reader tells: it has one in each line."""
+    return str(error).splitlines()

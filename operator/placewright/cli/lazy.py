@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from placewright.cli import exits, streams
-from placewright.cli.faults import FaultsError
+from placewright.cli.faults import FaultsError, faults_of
 from placewright.core.errors import InvalidRequestError
 
 
@@ -114,14 +114,15 @@ def _report(error: Exception) -> int:
     """Say on stderr what went wrong and return the exit code."""
     match error:
         case FaultsError():
-            for fault in error.faults:
-                click.echo(f"error: {fault}", err=True)
+            for line in error.lines:
+                click.echo(f"error: {line}", err=True)
             return exits.BAD_INPUT
         case click.ClickException():
             error.show()
             return exits.BAD_INPUT
         case InvalidRequestError():
-            click.echo(f"error: {error}", err=True)
+            for line in faults_of(error):
+                click.echo(f"error: {line}", err=True)
             return exits.BAD_INPUT
     told = " ".join(f"{type(error).__name__}: {error}".split())
     click.echo(f"error: internal error: {told} (--debug shows where)", err=True)

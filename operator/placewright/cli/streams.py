@@ -58,7 +58,7 @@ def write_file(path: Path, content: str | bytes) -> None:
         _replace(path, data)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise FaultsError([Fault(source=str(path), field="", got=reason, wants="a file to write")]) from None
+        raise FaultsError([Fault(place=str(path), got=reason, wants="a file to write")]) from None
 
 
 def _replace(path: Path, data: bytes) -> None:

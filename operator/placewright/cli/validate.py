@@ -1,0 +1,45 @@
+"""`placewright validate`."""
+
+import json
+
+import click
+
+from placewright.cli import exits
+from placewright.cli.lazy import debug_option
+
+
+@click.command(short_help="Check files against schema and rules.")
+@click.option(
+    "-f",
+    "--filename",
+    "filenames",
+    metavar="FILE",
+    multiple=True,
+    required=True,
+    help="File or folder with PlacementRequests, - for stdin; may be repeated. Other kinds are skipped.",
+)
+@click.option("--pools", metavar="FILE", help="List of pools for requests that have none of their own.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the output.")
+@debug_option
+@click.pass_context
+def validate(ctx: click.Context, /, filenames: tuple[str, ...], pools: str | None, output: str) -> None:
+    """Check PlacementRequests without a cluster: schema, CEL rules, unknown fields, and the built-in catalog.
+
+    Says what the API server and the operator would say. Exits with 0 when all is well and with 2 when not.
+    """
+    from placewright.cli import emit  # noqa: PLC0415 - --help needs none of it
+    from placewright.cli.faults import FaultsError  # noqa: PLC0415
+    from placewright.cli.inputs import Reader  # noqa: PLC0415
+
+    reader = Reader(pools)
+    reader.read(filenames)
+    emit.notes(reader.notes())
+    faults = FaultsError([*reader.faults, *reader.repeated()])
+    if output == "json":
+        found = {"valid": not faults.lines, "requests": len(reader.requests), "faults": list(faults.lines)}
+        click.echo(json.dumps(found, indent=2))
+        ctx.exit(exits.BAD_INPUT if faults.lines else exits.PLANNED)
+    if faults.lines:
+        raise faults
+    for place, loaded in reader.requests:
+        click.echo(f"{place}: {loaded.resource.metadata.name} is valid")
