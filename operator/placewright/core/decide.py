@@ -3,20 +3,16 @@
 candidates -> solve (objective, SLOs and gates as constraints) -> verify -> gates -> explain -> Decision
 """
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from enum import Enum
-from hashlib import sha256
+from dataclasses import replace
 
-from placewright import __version__
 from placewright.core import explain, gates, methods
 from placewright.core.errors import InternalError
+from placewright.core.identity import canonical, inputs_hash, plan_id
 from placewright.core.model import (
     Decision,
     GateOutcome,
     Layout,
-    Measured,
     Plan,
     PlanState,
     Progress,
@@ -25,8 +21,6 @@ from placewright.core.model import (
 )
 from placewright.core.performance.choose import model_for
 from placewright.core.verify import verify
-
-_PLAN_ID_DIGITS = 10
 
 
 def decide(
@@ -78,48 +72,3 @@ def _check(request: Request, plan: Plan, held: tuple[GateOutcome, ...]) -> None:
     violations = verify(request, plan, held)
     if violations:
         raise InternalError(f"plan {plan.id} failed the independent check and is withheld: " + "; ".join(violations))
-
-
-def canonical(request: Request) -> Request:
-    """The same request with its unordered parts in one order, so that the order of inputs does not matter."""
-    performance = request.performance
-    if isinstance(performance, Measured):
-        performance = replace(performance, rows=tuple(sorted(performance.rows, key=repr)))
-    return replace(
-        request,
-        pools=tuple(sorted(request.pools, key=lambda pool: pool.name)),
-        precisions=tuple(sorted(request.precisions, key=lambda precision: precision.name)),
-        parallelism=replace(request.parallelism, tensor=tuple(sorted(set(request.parallelism.tensor)))),
-        performance=performance,
-    )
-
-
-def inputs_hash(request: Request) -> str:
-    """Hash of all that the decision depends on: the request without its name, and this version of the planner."""
-    asked = asdict(canonical(request))
-    asked.pop("name")
-    asked.pop("namespace")
-    return _digest({"version": __version__, "request": asked, "model": type(request.performance).__name__})[:16]
-
-
-def plan_id(replicas: tuple[Replicas, ...], state: PlanState) -> str:
-    """Name of a decision: a hash of the layouts, their figures, and whether they may be used."""
-    return "p-" + _digest({"replicas": [asdict(entry) for entry in replicas], "state": state})[:_PLAN_ID_DIGITS]
-
-
-def _digest(value: object) -> str:
-    return sha256(json.dumps(_plain(value), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _plain(value: object) -> object:
-    """Values as JSON; floats to twelve digits, so that the last bits of a sum do not make another plan."""
-    match value:
-        case Enum():
-            return value.value
-        case float():
-            return f"{value:.12g}"
-        case dict():
-            return {str(key): _plain(entry) for key, entry in value.items()}
-        case list() | tuple():
-            return [_plain(entry) for entry in value]
-    return value

@@ -8,8 +8,8 @@ from typing import Any
 from placewright import catalog
 from placewright.api import convert, outcome
 from placewright.api.parse import parse
-from placewright.core.decide import inputs_hash
 from placewright.core.errors import InvalidRequestError
+from placewright.core.identity import inputs_hash
 from placewright.core.model import Request
 from placewright.handlers.cache import Json
 from placewright.handlers.solver import SolveFailed, SolveOutcome

@@ -30,7 +30,10 @@ def prepare(parent: int, memory_limit_bytes: int) -> None:
 
 
 def warm_up() -> None:
-    """Does nothing; that it returns shows that the process is ready."""
+    """Loads the compiled kernels; that it returns shows that the process is ready."""
+    from placewright.core.warm import warm  # noqa: PLC0415 - as in `solve`
+
+    warm()
 
 
 def solve(request: Request) -> Decision:

@@ -1,0 +1,59 @@
+"""What names a request's inputs and a plan: hashes that are the same offline and in the cluster.
+
+Apart from `decide`, since the operator names inputs in its own process, which must not load the numerical libraries.
+"""
+
+import json
+from dataclasses import asdict, replace
+from enum import Enum
+from hashlib import sha256
+
+from placewright import __version__
+from placewright.core.model import Measured, PlanState, Replicas, Request
+
+_PLAN_ID_DIGITS = 10
+
+
+def canonical(request: Request) -> Request:
+    """The same request with its unordered parts in one order, so that the order of inputs does not matter."""
+    performance = request.performance
+    if isinstance(performance, Measured):
+        performance = replace(performance, rows=tuple(sorted(performance.rows, key=repr)))
+    return replace(
+        request,
+        pools=tuple(sorted(request.pools, key=lambda pool: pool.name)),
+        precisions=tuple(sorted(request.precisions, key=lambda precision: precision.name)),
+        parallelism=replace(request.parallelism, tensor=tuple(sorted(set(request.parallelism.tensor)))),
+        performance=performance,
+    )
+
+
+def inputs_hash(request: Request) -> str:
+    """Hash of all that the decision depends on: the request without its name, and this version of the planner."""
+    asked = asdict(canonical(request))
+    asked.pop("name")
+    asked.pop("namespace")
+    return _digest({"version": __version__, "request": asked, "model": type(request.performance).__name__})[:16]
+
+
+def plan_id(replicas: tuple[Replicas, ...], state: PlanState) -> str:
+    """Name of a decision: a hash of the layouts, their figures, and whether they may be used."""
+    return "p-" + _digest({"replicas": [asdict(entry) for entry in replicas], "state": state})[:_PLAN_ID_DIGITS]
+
+
+def _digest(value: object) -> str:
+    return sha256(json.dumps(_plain(value), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    """Values as JSON; floats to twelve digits, so that the last bits of a sum do not make another plan."""
+    match value:
+        case Enum():
+            return value.value
+        case float():
+            return f"{value:.12g}"
+        case dict():
+            return {str(key): _plain(entry) for key, entry in value.items()}
+        case list() | tuple():
+            return [_plain(entry) for entry in value]
+    return value
