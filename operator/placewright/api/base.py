@@ -15,6 +15,18 @@ RULES_KEY: Final = "x-kubernetes-validations"
 
 DURATION_PATTERN: Final = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
 DURATION_MAX_LENGTH: Final = 32
+LABEL_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+SUBDOMAIN_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+CAPABILITY_PATTERN: Final = r"^[0-9]{1,2}\.[0-9]$"
+
+PATTERN_WORDS: Final = {
+    DURATION_PATTERN: "a duration such as 50ms, 1.2s, 30m",
+    LABEL_PATTERN: "lower-case letters, digits and hyphens, with a letter or digit at both ends",
+    SUBDOMAIN_PATTERN: "lower-case letters, digits, hyphens and dots, with a letter or digit at both ends",
+    CAPABILITY_PATTERN: 'a compute capability such as "8.9"',
+}
+"""Patterns in the words of the person who has to fix the value."""
+
 _DURATION_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _SECONDS_PER_UNIT: Final = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -64,8 +76,8 @@ def duration_seconds(text: str, *, field: str) -> float:
     Raises:
         InvalidRequestError: not a duration.
     """
-    if re.match(DURATION_PATTERN, text) is None:
-        raise InvalidRequestError(field, got=repr(text), wants="a duration such as 50ms, 1.2s, 30m")
+    if re.fullmatch(DURATION_PATTERN.strip("^$"), text) is None:
+        raise InvalidRequestError(field, got=repr(text), wants=PATTERN_WORDS[DURATION_PATTERN])
     return sum(float(number) * _SECONDS_PER_UNIT[unit] for number, unit in _DURATION_PART.findall(text))
 
 
@@ -103,7 +115,7 @@ Duration = Annotated[
 ]
 """A Go-style duration longer than zero: 50ms, 1.2s, 30m."""
 
-Label = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+Label = Annotated[str, Field(min_length=1, max_length=63, pattern=LABEL_PATTERN)]
 """A DNS label, as Kubernetes names are."""
 
 Key = Annotated[str, Field(min_length=1, max_length=253)]

@@ -6,7 +6,7 @@ growth through aliases are bounded, so that a hostile file ends as one line.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ MAX_CHARACTERS: Final = 32 * 1024 * 1024
 MAX_VALUES: Final = 2_000_000
 MAX_DEPTH: Final = 64
 
+_TOO_DEEP: Final = ("values nested too deep", f"at most {MAX_DEPTH} levels")
 _TAG: Final = "tag:yaml.org,2002:"
 _LIST_KINDS: Final = {"List", "PlacementRequestList"}
 
@@ -165,9 +166,21 @@ def _child(node: yaml.Node, part: int | str) -> tuple[yaml.Node, int] | None:
 
 def _from_json(text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        value = json.loads(text, object_pairs_hook=_unique, parse_int=_integer)
     except RecursionError:
-        raise UnreadableError("values nested too deep", f"at most {MAX_DEPTH} levels") from None
+        raise UnreadableError(*_TOO_DEEP) from None
+    layer, depth = [value], 0
+    while layer:
+        if depth > MAX_DEPTH:
+            raise UnreadableError(*_TOO_DEEP)
+        layer, depth = [item for outer in layer for item in _items(outer)], depth + 1
+    return value
+
+
+def _items(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -219,7 +232,7 @@ class _Reader:
         if self._values > MAX_VALUES:
             raise UnreadableError("too many values (aliases repeat them)", f"at most {MAX_VALUES}", line)
         if depth > MAX_DEPTH:
-            raise UnreadableError("values nested too deep", f"at most {MAX_DEPTH} levels", line)
+            raise UnreadableError(*_TOO_DEEP, line)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, depth)
         if isinstance(node, yaml.SequenceNode):

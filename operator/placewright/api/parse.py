@@ -8,16 +8,13 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from placewright.api.base import DURATION_PATTERN
+from placewright.api.base import PATTERN_WORDS
 from placewright.api.resource import PlacementRequest
 from placewright.core.errors import InvalidRequestError
 
 Location = tuple[int | str, ...]
 
 _SHOWN_CHARACTERS: Final = 60
-
-# Patterns in the words of the person who has to fix the value.
-_PATTERN_WORDS: Final = {DURATION_PATTERN: "a duration such as 50ms, 1.2s, 30m"}
 
 _PLAIN_WANTS: Final = {
     "missing": "a value",
@@ -100,7 +97,7 @@ def path_text(location: Iterable[int | str]) -> str:
 
 def shown(value: Any) -> str:
     """Return a value on one line, cut when long."""
-    text = repr(value)
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
 
 
@@ -112,7 +109,7 @@ def _fault(details: ErrorDetails, model: type[BaseModel]) -> FieldFault:
         return FieldFault(location=location, got="an unknown field", wants=_known_field(model, location))
     if kind == "string_pattern_mismatch":
         pattern = context["pattern"]
-        wants = _PATTERN_WORDS.get(pattern, f"text that matches {pattern}")
+        wants = PATTERN_WORDS.get(pattern, f"text that matches {pattern}")
     elif kind in _BOUND_WANTS:
         wants = _BOUND_WANTS[kind].format(**context)
     else:

@@ -4,13 +4,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from placewright.api.base import Inert
+from placewright.api.base import LABEL_PATTERN, SUBDOMAIN_PATTERN, Inert
 from placewright.api.spec import PlacementRequestSpec
 
 KIND: Final = "PlacementRequest"
-
-_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
-_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
 _LabelKey = Annotated[
     str,
@@ -25,8 +22,8 @@ _LabelValue = Annotated[str, Field(max_length=63, pattern=r"^(([A-Za-z0-9][-A-Za
 class ObjectMeta(Inert):
     """The metadata of a Kubernetes object; only name, namespace and generation are read."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253, pattern=_SUBDOMAIN)]
-    namespace: Annotated[str, Field(min_length=1, max_length=63, pattern=_LABEL)] | None = None
+    name: Annotated[str, Field(min_length=1, max_length=253, pattern=SUBDOMAIN_PATTERN)]
+    namespace: Annotated[str, Field(min_length=1, max_length=63, pattern=LABEL_PATTERN)] | None = None
     labels: dict[_LabelKey, _LabelValue] | None = None
     annotations: dict[str, str] | None = None
     finalizers: list[str] | None = None

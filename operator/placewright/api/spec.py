@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from placewright.api.base import Amount, Duration, Inert, Key, Label, PrecisionName, rule, rules
+from placewright.api.base import CAPABILITY_PATTERN, Amount, Duration, Inert, Key, Label, PrecisionName, rule, rules
 
 
 class MixtureOfExperts(Inert):
@@ -163,7 +163,7 @@ class Accelerator(Inert):
     """Dense FP4 TFLOP/s; 0: no FP4 arithmetic."""
     supports_bf16: bool = True
     """Whether the hardware computes in bf16."""
-    compute_capability: str | None = Field(default=None, pattern=r"^[0-9]{1,2}\.[0-9]$", max_length=8)
+    compute_capability: str | None = Field(default=None, pattern=CAPABILITY_PATTERN, max_length=8)
     """CUDA compute capability such as "8.9"; NVIDIA only."""
     vendor: str = Field(default="nvidia", pattern=r"^[a-z][a-z0-9-]*$", max_length=63)
     """Maker of the GPU in lower case."""
