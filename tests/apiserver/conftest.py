@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.controlplane.absence import refuse_or_skip
+
+from tests.controlplane.absence import NOT_TESTED, refuse_or_skip
 from tests.controlplane.assets import AssetsUnavailableError, Finder
 from tests.controlplane.server import ControlPlane
 
@@ -29,8 +30,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Puts the end of the servers' logs into the report of a failed test."""
+    """Puts the servers' logs into the report of a failed test, and folds the skips of a missing tier into one line."""
     report = yield
+    if report.skipped and isinstance(report.longrepr, tuple) and NOT_TESTED in report.longrepr[2]:
+        report.longrepr = (str(HERE), 0, report.longrepr[2])  # equal for all, where pytest names each test's line
     if report.failed:
         arguments: Mapping[str, Any] = getattr(item, "funcargs", {})
         used = [value for value in arguments.values() if isinstance(value, ControlPlane)]
