@@ -119,11 +119,11 @@ def _candidates(
 
 
 def _restrictions(request: Request, settings: Sequence[Setting], winner: Layout) -> Iterator[list[Setting]]:
-    """Without each pool of the winner, each other precision, other tensor-parallel degrees, other pipeline depths."""
+    """Without each pool of the winner, other precisions, TP degrees and pipeline depths, and each other pool alone."""
     used = {stage.pool for stage in winner.stages}
-    for index, pool in enumerate(request.pools):
-        if pool.name in used:
-            yield [kept for entry in settings if (kept := _keep_kinds(entry, entry.kind_pool != index)) is not None]
+    inside = [index for index, pool in enumerate(request.pools) if pool.name in used]
+    for index in inside:
+        yield [kept for entry in settings if (kept := _keep_kinds(entry, entry.kind_pool != index)) is not None]
     for precision in sorted({entry.precision for entry in settings} - {winner.precision}):
         yield [entry for entry in settings if entry.precision == precision]
     degrees = sorted({stage.tensor_parallel for stage in winner.stages})
@@ -135,6 +135,8 @@ def _restrictions(request: Request, settings: Sequence[Setting], winner: Layout)
     depth = len(winner.stages)
     yield [kept for entry in settings for kept in _with_less_depth(entry, depth)]
     yield [kept for entry in settings for kept in _with_more_depth(entry, depth)]
+    for index in sorted({int(index) for entry in settings for index in entry.kind_pool} - set(inside)):
+        yield [kept for entry in settings if (kept := _keep_kinds(entry, entry.kind_pool == index)) is not None]
 
 
 def _keep_kinds(setting: Setting, mask: NDArray[np.bool_]) -> Setting | None:

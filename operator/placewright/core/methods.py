@@ -90,7 +90,9 @@ def _exact(request: Request, settings: Sequence[Setting], watch: Watch, on_progr
     report = SolveReport(method=Method.EXACT, status=status_of(exact, None), gap_percent=None)
     report = with_proof(report, exact, answer)
     status = status_of(exact, report.gap_percent)
-    if exact.found.complete:
+    if exact.found.complete and answer is None:
+        proves = "no layout of this request keeps within its limits"
+    elif exact.found.complete:
         proves = "no layout of this request does better on its objective within its limits"
     elif answer is None:
         proves = "nothing: the search was cut before it found a layout"

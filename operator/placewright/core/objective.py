@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 
-from placewright.core import gates
-from placewright.core.model import Layout, Objective, ObjectiveType, Request
+from placewright.core.model import Layout, Objective, ObjectiveType
 
 UNITS = {
     ObjectiveType.COST_PER_TOKEN: "$/M tokens",
@@ -161,8 +160,3 @@ def best_of(goal: Goal, layouts: Iterable[Layout]) -> Layout | None:
     """The best layout that meets the throughput floor; None when there is none."""
     fast_enough = [layout for layout in layouts if goal.meets_floor(layout)]
     return min(fast_enough, key=lambda layout: order_key(goal, layout), default=None)
-
-
-def best_within_gates(request: Request, goal: Goal, layouts: Iterable[Layout]) -> Layout | None:
-    """The best layout that meets the floor and every gate; None when there is none."""
-    return best_of(goal, (layout for layout in layouts if gates.satisfied(request, gates.evaluate(request, layout))))
