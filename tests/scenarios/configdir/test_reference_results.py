@@ -170,7 +170,7 @@ def test_every_example_has_a_proved_plan(name: str, method: Method) -> None:
     decision = decided(request)
     assert decision.plan is not None
     assert decision.plan.state is PlanState.APPROVED
-    assert verify(request, decision.plan) == ()
+    assert verify(request, decision.plan, decision.gates) == ()
     assert sum(stage.layers for stage in decision.plan.main.stages) == model_for(request).layers(request)
     if method is Method.EXACT:
         assert decision.report.status is SolveStatus.OPTIMAL
