@@ -170,11 +170,11 @@ def _by_gates(request: Request, outcome: Outcome, solve: Solver) -> list[Rejecti
     if target is not None:
         prices = [layout.cost_per_million_tokens for layout in layouts]
         over = sum(1 for price in prices if price > target)
-        if over == len(prices) > 0:
-            message = _unreachable(request, target, solve)
-        else:
-            message = _over(prices, over, figures.per_million(target), figures.per_million)
         if over:
+            if over == len(prices):
+                message = _unreachable(request, target, solve)
+            else:
+                message = _over(prices, over, figures.per_million(target), figures.per_million)
             found.append(_rejection(RejectionCode.COST_PER_TOKEN_GATE, over, message))
     budget = request.gates.max_cost_per_hour
     if budget is not None:
