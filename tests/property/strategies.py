@@ -1,16 +1,20 @@
 """Hypothesis strategies: pools, tables of step times, and whole requests of all three performance models."""
 
+from dataclasses import replace
 from math import inf
 
 import numpy as np
 from hypothesis import strategies as st
 
 from placewright.core.model import (
+    Architecture,
     Billing,
     FixedEfficiency,
     Gates,
+    LatentAttention,
     Measured,
     Measurement,
+    MixtureOfExperts,
     Objective,
     ObjectiveType,
     OnUnknown,
@@ -145,7 +149,7 @@ def gates_of(draw: st.DrawFn, *, per_million: tuple[float, float]) -> Gates:
     return Gates(
         max_cost_per_million_tokens=draw(maybe(_log_spaced(*per_million), one_in=3)),
         max_cost_per_hour=draw(maybe(_log_spaced(0.2, 60.0), one_in=3)),
-        max_quantization_drift_percent=draw(maybe(st.sampled_from((0.0, 0.3, 1.0)), one_in=3)),
+        max_quantization_drift_percent=draw(maybe(st.sampled_from((0.0, 0.3, 1.0)), one_in=6)),
         on_violation=draw(st.sampled_from(OnViolation)),
         on_unknown=draw(st.sampled_from(OnUnknown)),
     )
@@ -283,6 +287,78 @@ def measured(draw: st.DrawFn, *, most_rows: int = 8) -> Request:
     )
 
 
+MIXTURE = Architecture(
+    layers=6,
+    hidden_size=2048,
+    intermediate_size=6144,
+    attention_heads=24,
+    key_value_heads=4,
+    head_dim=128,
+    vocab_size=151936,
+    experts=MixtureOfExperts(experts=64, experts_per_token=6, expert_intermediate_size=1024, dense_layers=1),
+)
+LATENT = Architecture(
+    layers=5,
+    hidden_size=2048,
+    intermediate_size=10944,
+    attention_heads=16,
+    key_value_heads=16,
+    head_dim=128,
+    vocab_size=102400,
+    native_precision="fp8",
+    experts=MixtureOfExperts(
+        experts=64, experts_per_token=6, expert_intermediate_size=1408, shared_intermediate_size=2816, dense_layers=1
+    ),
+    latent_attention=LatentAttention(kv_rank=512, rope_head_dim=64),
+)
+
+
+def architectures(*, most_layers: int) -> st.SearchStrategy[Architecture]:
+    """Dense with 32 or 12 heads and tied or untied embeddings, a mixture of experts, latent attention."""
+    layers = st.integers(1, most_layers)
+    odd = replace(EIGHT_BILLION, attention_heads=12, key_value_heads=3, hidden_size=1536, tie_word_embeddings=True)
+    huge = replace(EIGHT_BILLION, hidden_size=16384, intermediate_size=53248, attention_heads=128)
+    return st.builds(
+        lambda shape, held: replace(shape, layers=held),
+        st.sampled_from((EIGHT_BILLION, odd, huge, MIXTURE, LATENT)),
+        layers,
+    )
+
+
+@st.composite
+def analytic(draw: st.DrawFn, *, most_layers: int = 8, most_stages: int = 3, most_pools: int = 2) -> Request:
+    """A request whose performance is predicted."""
+    stock = draw(pools(most=most_pools, priced=draw(st.integers(0, 5)) > 0))
+    load = Workload(
+        input_tokens=draw(st.sampled_from((1, 128, 2048))),
+        output_tokens=draw(st.sampled_from((1, 100, 512))),
+        token_basis=draw(st.sampled_from(TokenBasis)),
+        concurrency=draw(st.sampled_from((None, 1, 6, 64))),
+    )
+    return Request(
+        name="analytic",
+        model_name="a-model",
+        architecture=draw(architectures(most_layers=most_layers)),
+        max_model_len=draw(st.sampled_from((None, None, 4096, 100_000))),
+        precisions=draw(precisions()),
+        workload=load,
+        slo=Slo(
+            ttft_seconds=draw(maybe(_log_spaced(0.02, 3.0), one_in=5)),
+            tpot_seconds=draw(maybe(_log_spaced(0.001, 0.05), one_in=5)),
+        ),
+        pools=stock,
+        parallelism=Parallelism(
+            tensor=draw(tensor_lists()),
+            max_pipeline=draw(st.integers(1, most_stages)),
+            min_layers_per_stage=draw(st.sampled_from((1, 1, 1, 3))),
+            allow_mixed_pools=draw(st.booleans()),
+            runtime=draw(st.sampled_from(Runtime)),
+        ),
+        objective=draw(objectives(rates=(10.0, 100_000.0))),
+        gates=draw(gates_of(per_million=(0.001, 10.0))),
+    )
+
+
 def requests() -> st.SearchStrategy[Request]:
     """Requests of every performance model."""
-    return st.one_of(config_dirs(most_layers=30), measured())
+    return st.one_of(config_dirs(most_layers=30), measured(), analytic())

@@ -10,9 +10,9 @@ from placewright.core.decide import decide
 from placewright.core.model import Decision, Method, PlanState, Request, SolveStatus
 from placewright.core.verify import verify
 from tests.property.expected import expected, loss_of, not_below, same_loss
-from tests.property.strategies import config_dirs, measured
+from tests.property.strategies import analytic, config_dirs, measured
 from tests.support import oracle, reference
-from tests.support.first_principles import fixed_settings, measured_points
+from tests.support.first_principles import analytic_settings, fixed_settings, measured_points
 from tests.support.frontier import Point, difference, of_layouts, pareto
 
 
@@ -81,10 +81,15 @@ def test_measured_requests_are_decided_as_the_rows_say(request: Request) -> None
     check(request, pareto(measured_points(request)))
 
 
+@given(analytic())
+def test_analytic_requests_are_decided_as_the_reference_would(request: Request) -> None:
+    check(request, reference.frontier(request, analytic_settings(request)))
+
+
 @pytest.mark.parametrize("method", [Method.ENUMERATION, Method.ITERATIVE, Method.WEIGHTED])
 @given(data=st.data())
 def test_other_methods_never_claim_more_than_exact(method: Method, data: st.DataObject) -> None:
-    base = data.draw(st.one_of(config_dirs(most_layers=20), measured()))
+    base = data.draw(st.one_of(config_dirs(most_layers=20), measured(), analytic()))
     request = replace(base, solver=replace(base.solver, method=method))
     exact, other = decided(base), decided(request)
     if exact.plan is None:

@@ -8,6 +8,7 @@ from math import inf
 import numpy as np
 
 from placewright.core.model import (
+    Architecture,
     Billing,
     FixedEfficiency,
     Gates,
@@ -18,9 +19,10 @@ from placewright.core.model import (
     Precision,
     Request,
     Runtime,
+    Stage,
 )
 from placewright.core.performance.base import Setting
-from placewright.core.verification import fixed, money
+from placewright.core.verification import analytic, fixed, money
 from tests.support.frontier import Point
 from tests.support.oracle import fewest_nodes
 
@@ -96,6 +98,85 @@ def _fixed_setting(request: Request, model: FixedEfficiency, precision: Precisio
         has_ttft=False,
         has_tpot=False,
     )
+
+
+CONCURRENCIES = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+
+
+def analytic_settings(request: Request) -> list[Setting]:
+    """The Settings of a predicted request: one TP degree in each where the runtime wants one."""
+    shape = request.architecture
+    assert shape is not None
+    work, limits = request.workload, request.parallelism
+    longest = max(request.max_model_len or 0, work.input_tokens + work.output_tokens)
+    if shape.max_position_embeddings is not None and longest > shape.max_position_embeddings:
+        return []
+    one_degree = limits.runtime is Runtime.VLLM
+    degrees = sorted(
+        tensor
+        for tensor in set(limits.tensor)
+        if not one_degree
+        or (shape.attention_heads % tensor == 0 and not analytic.degree_violations(request, shape, tensor))
+    )
+    groups = [(tensor,) for tensor in degrees] if one_degree else [tuple(degrees)]
+    concurrencies = (work.concurrency,) if work.concurrency is not None else CONCURRENCIES
+    return [
+        _analytic_setting(request, shape, precision, analytic.load_of(request, concurrency, stages), group)
+        for precision in admitted(request)
+        for concurrency in concurrencies
+        for stages in range(1, min(limits.max_pipeline, shape.layers) + 1)
+        for group in groups
+    ]
+
+
+def _analytic_setting(
+    request: Request, shape: Architecture, precision: Precision, load: analytic.Load, degrees: tuple[int, ...]
+) -> Setting:
+    kinds = kinds_of(request, degrees)
+    steps = np.full((len(kinds), shape.layers + 1), inf)
+    first = np.zeros_like(steps)
+    for row, (_, pool, tensor) in enumerate(kinds):
+        card = analytic.card_of(pool, tensor, precision.name)
+        for held in range(max(1, request.parallelism.min_layers_per_stage), shape.layers + 1):
+            if card is None or analytic.memory_gib(request, shape, card, load, held) > 0.90 * pool.gpu.memory_gib:
+                break
+            steps[row, held] = analytic.step_seconds(shape, card, load, held, precision.speedup or 1.0)
+            first[row, held] = analytic.first_token_seconds(shape, card, load, held)
+    limits, size = request.parallelism, len(request.pools)
+    hops, first_hops = np.full((size, size), inf), np.full((size, size), inf)
+    for row, here in enumerate(request.pools):
+        for column, there in enumerate(request.pools):
+            ends = (_any_stage(here, degrees), _any_stage(there, degrees))
+            gbps, latency = analytic.link(request, *ends, load.stages)
+            if gbps > 0:
+                moved = load.sequences + load.entering * load.input_tokens
+                hops[row, column] = analytic.hop_seconds(shape, gbps, latency, moved) / (precision.speedup or 1.0)
+                first_hops[row, column] = analytic.hop_seconds(shape, gbps, latency, load.input_tokens)
+    tpot = inf if request.slo.tpot_seconds is None else request.slo.tpot_seconds
+    return Setting(
+        precision=precision.name,
+        concurrency=load.concurrency,
+        stages=load.stages,
+        max_stages=load.stages,
+        uniform_kind=limits.runtime is Runtime.VLLM and not limits.allow_mixed_pools,
+        uniform_tensor_parallel=limits.runtime is Runtime.VLLM,
+        kind_pool=np.array([index for index, _, _ in kinds], dtype=np.int64),
+        kind_tensor_parallel=np.array([tensor for _, _, tensor in kinds], dtype=np.int64),
+        step_seconds=steps,
+        first_token_seconds=first,
+        hop_seconds=hops,
+        first_token_hop_seconds=first_hops,
+        hop_in_step=True,
+        tokens_per_step=load.concurrency / load.stages / load.output_tokens * request.workload.tokens_per_request,
+        tpot_steps=load.stages,
+        max_step_seconds=tpot / load.stages,
+        max_first_token_seconds=inf if request.slo.ttft_seconds is None else request.slo.ttft_seconds,
+    )
+
+
+def _any_stage(pool: Pool, degrees: tuple[int, ...]) -> Stage:
+    """A stage on the pool; its degree matters only where all have one."""
+    return Stage(pool=pool.name, gpu=pool.gpu.name, tensor_parallel=degrees[0], first_layer=0, last_layer=0)
 
 
 def measured_points(request: Request) -> list[Point]:
