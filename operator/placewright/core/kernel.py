@@ -6,7 +6,7 @@ sizes cost the same as plain intervals.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -16,8 +16,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 def compiled(function: _F) -> _F:
     """Compile with a cache on disk, so that only the first run after an installation pays for it."""
-    result: _F = numba.njit(cache=True, error_model="numpy")(function)
-    return result
+    return cast(_F, numba.njit(cache=True, error_model="numpy")(function))
 
 
 _ONE = np.uint64(1)

@@ -178,8 +178,8 @@ class Builder:
             if state not in self.depths[depth]:
                 continue
             if depth == 0:
-                kind = next(k for k in self.kinds_of[state[1]] if self._one_stage(state, int(k), left))
-                chosen.append((int(kind), left))
+                only = next(int(k) for k in self.kinds_of[state[1]] if self._one_stage(state, int(k), left))
+                chosen.append((only, left))
                 return Sequence(stages=tuple(chosen))
             kind, size, state = self._before(state, left, depth)
             chosen.append((kind, size))
