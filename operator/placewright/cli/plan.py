@@ -13,7 +13,8 @@ from placewright.cli.options import asked, request_options
 @request_options
 @click.option(
     "-o",
-    "--output",
+    "--format",
+    "form",
     type=click.Choice(["table", "wide", "json", "yaml"]),
     default="table",
     show_default=True,
@@ -21,7 +22,7 @@ from placewright.cli.options import asked, request_options
 )
 @debug_option
 @click.pass_context
-def plan(ctx: click.Context, /, output: str, **options: Any) -> None:
+def plan(ctx: click.Context, /, form: str, **options: Any) -> None:
     """Make the operator's decision offline: the cheapest layout that fits and passes, with its proof.
 
     Reads PlacementRequests (-f) or a folder in the CSV format (--config-dir). Nothing is planned while any input has
@@ -33,8 +34,8 @@ def plan(ctx: click.Context, /, output: str, **options: Any) -> None:
     inputs = asked(options).read()
     emit.notes(inputs.notes)
     results = planning.plan_all(inputs)
-    if output in ("json", "yaml"):
-        emit.data(planning.plan_list(results), output)
+    if form in ("json", "yaml"):
+        emit.data(planning.plan_list(results), form)
     else:
         screen = open_screen()
         if len(results) > 1:
@@ -43,5 +44,5 @@ def plan(ctx: click.Context, /, output: str, **options: Any) -> None:
         for number, result in enumerate(results):
             if number:
                 screen.blank()
-            card.show(screen, result, wide=output == "wide")
+            card.show(screen, result, wide=form == "wide")
     ctx.exit(planning.exit_code(results))

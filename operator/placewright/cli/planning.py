@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from placewright.cli import exits
 from placewright.cli.inputs import Inputs, Job
 from placewright.cli.progress import LiveLine
-from placewright.core.model import Decision, PlanState
+from placewright.core.model import Decision, PlanState, Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,16 @@ class Planned:
         if self.decision.plan is None:
             return exits.INFEASIBLE
         return exits.PLANNED if self.decision.plan.state is PlanState.APPROVED else exits.GATE_BLOCKS
+
+
+def with_frontier(inputs: Inputs) -> Inputs:
+    """The same inputs, each asking for its whole frontier."""
+    jobs = (job if job.request is None else replace(job, request=_with_frontier(job.request)) for job in inputs.jobs)
+    return replace(inputs, jobs=tuple(jobs))
+
+
+def _with_frontier(request: Request) -> Request:
+    return replace(request, solver=replace(request.solver, frontier=True))
 
 
 def plan_all(inputs: Inputs) -> list[Planned]:

@@ -19,10 +19,10 @@ from placewright.cli.lazy import debug_option
     help="File or folder with PlacementRequests, - for stdin; may be repeated. Other kinds are skipped.",
 )
 @click.option("--pools", metavar="FILE", help="List of pools for requests that have none of their own.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the output.")
+@click.option("-o", "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Form of the output.")
 @debug_option
 @click.pass_context
-def validate(ctx: click.Context, /, filenames: tuple[str, ...], pools: str | None, output: str) -> None:
+def validate(ctx: click.Context, /, filenames: tuple[str, ...], pools: str | None, form: str) -> None:
     """Check PlacementRequests without a cluster: schema, CEL rules, unknown fields, and the built-in catalog.
 
     Says what the API server and the operator would say. Exits with 0 when all is well and with 2 when not.
@@ -35,7 +35,7 @@ def validate(ctx: click.Context, /, filenames: tuple[str, ...], pools: str | Non
     reader.read(filenames)
     emit.notes(reader.notes())
     faults = FaultsError([*reader.faults, *reader.repeated()])
-    if output == "json":
+    if form == "json":
         found = {"valid": not faults.lines, "requests": len(reader.requests), "faults": list(faults.lines)}
         click.echo(json.dumps(found, indent=2))
         ctx.exit(exits.BAD_INPUT if faults.lines else exits.PLANNED)
