@@ -45,7 +45,7 @@ def decide(
     held = () if layout is None else gates.evaluate(asked, layout)
     plan = None if layout is None else make_plan(asked, layout, held)
     if plan is not None:
-        _check(asked, plan, held)
+        check(asked, plan, held)
     explained = explain.explain(asked, model, settings, outcome, clock=clock)
     return Decision(
         request=request,
@@ -68,7 +68,8 @@ def make_plan(request: Request, layout: Layout, held: tuple[GateOutcome, ...]) -
     return Plan(id=plan_id(replicas, state), state=state, replicas=replicas)
 
 
-def _check(request: Request, plan: Plan, held: tuple[GateOutcome, ...]) -> None:
+def check(request: Request, plan: Plan, held: tuple[GateOutcome, ...]) -> None:
+    """Raise InternalError when the independent checker finds a fault in the plan."""
     violations = verify(request, plan, held)
     if violations:
         raise InternalError(f"plan {plan.id} failed the independent check and is withheld: " + "; ".join(violations))
