@@ -119,7 +119,8 @@ class Model(Inert):
         max_length=16,
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
-    """Candidate precisions, from which the solver chooses; the model's native precision alone when left out."""
+    """Candidate precisions, from which the solver chooses; when left out the model's native precision, or those of
+    performance.measurements."""
 
 
 class Workload(Inert):

@@ -1,0 +1,73 @@
+"""Files that are written from the types, and samples that say what to expect of them."""
+
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from placewright.api.convert import to_request
+from placewright.api.crd import render_all
+from placewright.api.outcome import to_status
+from placewright.api.reference import render
+from placewright.api.validate import validate
+from placewright.core.decide import decide
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = sorted((ROOT / "config" / "samples").glob("*.yaml"))
+EXPECTED = re.compile(r"\b([A-Z][A-Za-z]+)=(True|False|Unknown) ([A-Z][A-Za-z]+)")
+
+
+def comment_of(text: str) -> str:
+    return " ".join(line.lstrip("# ") for line in text.splitlines() if line.startswith("#"))
+
+
+def status_of(sample: Path) -> dict[str, Any]:
+    found = validate(sample.read_text(encoding="utf-8"), file=sample.name)
+    assert found.faults == ()
+    (loaded,) = found.requests
+    decision = decide(to_request(loaded.resource), clock=time.monotonic)
+    return to_status(decision, generation=1, decided_at=datetime(2026, 11, 21, tzinfo=UTC), duration_seconds=1.0)
+
+
+def test_the_crds_are_those_of_the_types() -> None:
+    written = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "crds").glob("*.yaml")}
+
+    assert written == render_all(), "run `make crds`"
+
+
+def test_the_reference_page_is_that_of_the_types() -> None:
+    assert (ROOT / "docs" / "api-reference.md").read_text(encoding="utf-8") == render(), "run `make docs`"
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_a_sample_ends_as_its_comment_says(sample: Path) -> None:
+    text = sample.read_text(encoding="utf-8")
+    expected = set(EXPECTED.findall(comment_of(text)))
+    assert any(kind == "Ready" for kind, _, _ in expected), "the comment says nothing of Ready"
+
+    conditions = {(entry["type"], entry["status"], entry["reason"]) for entry in status_of(sample)["conditions"]}
+
+    assert expected <= conditions
+
+
+def test_the_samples_show_every_outcome() -> None:
+    reasons = {reason for path in SAMPLES for _, _, reason in EXPECTED.findall(comment_of(path.read_text()))}
+
+    assert {"PlanCurrent", "GateBlocked", "Infeasible", "AllPassed", "NoGates", "CostPerTokenExceeded"} <= reasons
+
+
+def test_samples_keep_what_else_their_comments_promise() -> None:
+    samples = {path.stem: path for path in SAMPLES}
+
+    assert status_of(samples["mixtral-h100"])["solver"]["confidence"] == "Lower"
+    assert status_of(samples["qwen-72b-mixed-pools"])["plan"]["gpusByPool"].keys() == {"a100", "a10"}
+    measured = status_of(samples["llama-8b-measured"])
+    assert measured["solver"]["confidence"] == "Measured"
+    assert (measured["plan"]["pool"], measured["plan"]["tensorParallel"]) == ("l40s", 1)
+    assert "spec.gates.maxCostPerMillionTokens" in status_of(samples["llama-70b-too-dear"])["relaxation"]
+    too_big = status_of(samples["llama-405b-too-big"])
+    assert "GiB" in too_big["rejections"][0]["message"]
+    assert too_big["relaxation"]
