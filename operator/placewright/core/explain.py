@@ -17,12 +17,17 @@ from placewright.core.model import (
     RejectionCode,
     Relaxation,
     Request,
+    Slo,
 )
 from placewright.core.outcome import Outcome, Watch
 from placewright.core.performance.base import PerformanceModel, Setting
 from placewright.core.relax import Solver
 
+Figure = Callable[[Layout], float | None]
+"""A figure of a layout; None: not known."""
+
 MOST_REJECTIONS = 10
+_SHARE_OF_ONE_SOLVE = 0.1  # of the time limit: a changed request that takes longer counts as no help
 _WORTH_NAMING = 0.01  # a limit binds when the price without it is lower by this share
 
 
@@ -52,8 +57,9 @@ def explain(
         outcome: what `methods.solve` chose.
         clock: monotonic seconds.
     """
-    watch = Watch(clock, request.solver.time_limit_seconds)
-    solver = solver_of(model, clock=clock, watch=watch)
+    limit = request.solver.time_limit_seconds
+    watch = Watch(clock, limit)
+    solver = solver_of(model, clock=clock, watch=watch, most_seconds=max(limit * _SHARE_OF_ONE_SOLVE, 1.0))
     change = None
     if outcome.best is None:
         change = relax.relaxation(
@@ -66,11 +72,11 @@ def explain(
     )
 
 
-def solver_of(model: PerformanceModel, *, clock: Callable[[], float], watch: Watch) -> Solver:
-    """A solver of changed requests: the same model, within what is left of one deadline."""
+def solver_of(model: PerformanceModel, *, clock: Callable[[], float], watch: Watch, most_seconds: float) -> Solver:
+    """A solver of changed requests: the same model, each within a limit and all within one deadline."""
 
     def run(changed: Request) -> Outcome:
-        seconds = min(changed.solver.time_limit_seconds, watch.left())
+        seconds = min(most_seconds, watch.left())
         limited = replace(changed, solver=replace(changed.solver, time_limit_seconds=seconds))
         return solve(limited, model.settings(gates.without_drift_gate(changed)), clock=clock)
 
@@ -142,6 +148,10 @@ def _at_best_price(request: Request) -> Request:
             budgets_per_hour=(),
         ),
     )
+
+
+def _exactly(request: Request) -> Request:
+    return replace(request, solver=replace(request.solver, method=Method.EXACT, frontier=False))
 
 
 def _with_frontier(request: Request) -> Request:
@@ -222,11 +232,11 @@ def _by_floor(request: Request, outcome: Outcome) -> list[Rejection]:
 
 
 def _by_latency(request: Request, outcome: Outcome, solve: Solver) -> list[Rejection]:
-    """Layouts that would be on the frontier without a latency target; without both when one alone shows nothing."""
+    """What the latency targets keep out: the layout otherwise chosen, or the whole frontier where there is no plan."""
     slo = request.slo
     found: list[Rejection] = []
     answered = (outcome.best or outcome.unblocked_best) is not None
-    targets: tuple[tuple[str, RejectionCode, float | None, Callable[[Layout], float | None], Request], ...] = (
+    targets: tuple[tuple[str, RejectionCode, float | None, Figure, Request], ...] = (
         (
             "TTFT",
             RejectionCode.SLO_TTFT,
@@ -245,21 +255,46 @@ def _by_latency(request: Request, outcome: Outcome, solve: Solver) -> list[Rejec
     for name, code, limit, actual, without in targets:
         if limit is None:
             continue
-        layouts = _known(solve(_with_frontier(without)))
-        if not layouts and not answered:
-            layouts = _known(
-                solve(_with_frontier(replace(without, slo=replace(slo, ttft_seconds=None, tpot_seconds=None))))
+        if answered:
+            entry = _kept_out(name, code, limit, actual, solve(_exactly(without)).best)
+        else:
+            layouts = _known(solve(_with_frontier(without))) or _known(
+                solve(_with_frontier(replace(request, slo=Slo())))
             )
-        missed = [figure for layout in layouts if (figure := actual(layout)) is not None and figure > limit]
-        if missed:
-            message = (
-                f"{len(missed)} of {len(layouts)} layouts of the frontier without latency targets miss a {name} of "
-            )
-            message += (
-                f"{figures.duration(limit)}; the nearest reaches {figures.duration(float(figures.number(min(missed))))}"
-            )
-            found.append(_rejection(code, len(missed), message))
+            entry = _missed(name, code, limit, actual, layouts)
+        if entry is not None:
+            found.append(entry)
     return found
+
+
+def _kept_out(name: str, code: RejectionCode, limit: float, actual: Figure, without: Layout | None) -> Rejection | None:
+    """The layout that would be chosen without the target, when it misses it."""
+    figure = None if without is None else actual(without)
+    if without is None or figure is None or figure <= limit:
+        return None
+    message = (
+        f"without this target the choice would cost {figures.per_million(without.cost_per_million_tokens)}, with a "
+        f"{name} of {_duration(figure)}; {figures.duration(limit)} is wanted"
+    )
+    return _rejection(code, 1, message)
+
+
+def _missed(
+    name: str, code: RejectionCode, limit: float, actual: Figure, layouts: Sequence[Layout]
+) -> Rejection | None:
+    """How many layouts found without the target miss it, and the nearest."""
+    missed = [figure for layout in layouts if (figure := actual(layout)) is not None and figure > limit]
+    if not missed:
+        return None
+    message = (
+        f"{len(missed)} of {len(layouts)} layouts of the frontier without latency targets miss a {name} of "
+        f"{figures.duration(limit)}; the nearest reaches {_duration(min(missed))}"
+    )
+    return _rejection(code, len(missed), message)
+
+
+def _duration(seconds: float) -> str:
+    return figures.duration(float(figures.number(seconds)))
 
 
 def _by_stock(request: Request, solve: Solver) -> list[Rejection]:

@@ -128,7 +128,7 @@ class Latency:
         return self.set_to(request, None)
 
     def smallest(self, request: Request, approves: Approves, below_size: float) -> Change | None:
-        """Bisect between the present target and what is reached without one, to a thousandth."""
+        """Bisect between the present target and what is reached without one, to two thousandths."""
         reached = self._reached(self.lifted(request), approves)
         if below_size < inf:
             # Worth a search only when the target that would just be smaller than the rival suffices.
@@ -136,7 +136,7 @@ class Latency:
         if reached is None or reached <= self.limit:
             return None
         low, high = self.limit, reached
-        while high > low * 1.001:
+        while high > low * 1.002:
             middle = sqrt(low * high)
             better = self._reached(self.set_to(request, middle), approves)
             if better is None:
@@ -189,13 +189,13 @@ class Steps:
         return self.at(request, self.count) if self.count else request
 
     def smallest(self, request: Request, approves: Approves, below_size: float) -> Change | None:
-        """Double the steps until they suffice, then bisect."""
+        """Double the steps until they suffice, then bisect; first see whether the largest sane change does."""
         most = bisect_left(range(1, self.count + 1), below_size, key=self.size)  # steps of a smaller size
-        low, high = 0, min(1, most)
-        while high > low and approves(self.at(request, high)) is None:
-            low, high = high, min(high * 2, most)
-        if high == low:
+        if most == 0 or approves(self.at(request, most)) is None:
             return None
+        low, high = 0, 1
+        while high < most and approves(self.at(request, high)) is None:
+            low, high = high, min(high * 2, most)
         while high - low > 1:
             middle = (low + high) // 2
             if approves(self.at(request, middle)) is None:

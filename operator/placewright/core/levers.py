@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from placewright.core import figures, gates
 from placewright.core.knobs import Knob, Latency, Names, Reach, Steps, switch
-from placewright.core.levers_shape import format_levers, shape_levers, stock_levers
+from placewright.core.levers_shape import degree_levers, format_levers, shape_levers, stock_levers
 from placewright.core.model import FixedEfficiency, Gates, Objective, ObjectiveType, OnUnknown, Request, Slo
 
 _PRICE = Names("spec.gates.maxCostPerMillionTokens", "config.csv: max_cost_per_million_token")
@@ -19,20 +19,17 @@ _TTFT = Names("spec.slo.ttft", "slo.ttft")
 _TPOT = Names("spec.slo.tpot", "slo.tpot")
 
 
-def levers(request: Request, layers: int) -> list[Knob]:
-    """Every knob that the request leaves room to turn; money and latency first, then shape, then stock.
+def levers(request: Request, layers: int) -> list[list[Knob]]:
+    """Every knob that the request leaves room to turn, in groups; money and latency first, then shape, then stock.
+
+    Knobs of one group help alone only where all of them together help, so one solve can leave out the group.
 
     Args:
         request: what is asked.
         layers: decoder layers of the model.
     """
-    return [
-        *_money(request),
-        *_latency(request),
-        *shape_levers(request, layers),
-        *format_levers(request),
-        *stock_levers(request),
-    ]
+    alone = (*_money(request), *_latency(request), *shape_levers(request, layers), *format_levers(request))
+    return [*([knob] for knob in alone), [*degree_levers(request)], [*stock_levers(request)]]
 
 
 def _with_gates(request: Request, changed: Callable[[Gates], Gates]) -> Request:

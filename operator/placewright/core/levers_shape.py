@@ -9,6 +9,7 @@ from placewright.core.knobs import Knob, Names, Steps, lowering, raising, switch
 from placewright.core.model import Analytic, FixedEfficiency, Parallelism, Pool, Request
 
 SANE_FACTOR = 64  # a relaxation beyond so many times the present stock is no help
+SANE_STAGES = 16  # pipelines deeper than this, or than twice the present limit, are not proposed
 
 _PIPELINE = Names("spec.parallelism.maxPipeline", "config.csv: max_pipeline_stages")
 _LEAST_LAYERS = Names("spec.parallelism.minLayersPerStage", "config.csv: min_layers_per_stage")
@@ -16,12 +17,12 @@ _DEGREES = tuple(2**k for k in range(11))
 
 
 def shape_levers(request: Request, layers: int) -> Iterator[Knob]:
-    """Pipeline depth, smallest stage, mixed pools and tensor-parallel degrees."""
+    """Pipeline depth, smallest stage, mixed pools."""
     shape = request.parallelism
     yield raising(
         _PIPELINE.of(request),
         shape.max_pipeline,
-        up_to=min(layers, shape.max_pipeline * SANE_FACTOR),
+        up_to=min(layers, max(SANE_STAGES, 2 * shape.max_pipeline)),
         change=lambda asked, value: _with_shape(asked, lambda entry: replace(entry, max_pipeline=value)),
         noun="pipeline stages",
     )
@@ -42,6 +43,11 @@ def shape_levers(request: Request, layers: int) -> Iterator[Knob]:
             change=lambda asked: _with_shape(asked, lambda entry: replace(entry, allow_mixed_pools=True)),
             phrase=f"with stages in several pools: set {field} to true",
         )
+
+
+def degree_levers(request: Request) -> Iterator[Knob]:
+    """Tensor-parallel degrees, and the limit of each pool on them."""
+    config_dir = isinstance(request.performance, FixedEfficiency)
     if not config_dir:
         yield _more_degrees(request)
     for pool in request.pools:

@@ -30,10 +30,11 @@ def relaxation(request: Request, *, layers: int, solve: Solver, out_of_time: Cal
         None when no change within sane limits helps, or when time ran out before one was found.
     """
     approves = _approver(solve, out_of_time)
-    knobs = levers(request, layers)
-    single = _single(request, knobs, approves)
+    groups = levers(request, layers)
+    single = _single(request, groups, approves)
     if single is not None:
         return _told(request, [single], approves)
+    knobs = [knob for group in groups for knob in group]
     sets = [_several(request, knobs, order, approves) for order in (knobs, knobs[::-1])]
     found = [changes for changes in sets if changes]
     if not found:
@@ -66,12 +67,16 @@ def _approved(request: Request, solve: Solver) -> Layout | None:
     return solve(replace(request, solver=replace(options, frontier=False))).best
 
 
-def _single(request: Request, knobs: Sequence[Knob], approves: Approves) -> Change | None:
+def _single(request: Request, groups: Sequence[Sequence[Knob]], approves: Approves) -> Change | None:
+    """The smallest change of one knob."""
     best: Change | None = None
-    for knob in knobs:
-        change = knob.smallest(request, approves, inf if best is None else best.size)
-        if change is not None:
-            best = change
+    for group in groups:
+        if len(group) > 1 and approves(_lifted(request, group)) is None:
+            continue
+        for knob in group:
+            change = knob.smallest(request, approves, inf if best is None else best.size)
+            if change is not None:
+                best = change
     return best
 
 
