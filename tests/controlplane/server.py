@@ -289,6 +289,8 @@ class ControlPlane:
         """Applies CustomResourceDefinitions and waits until the API server serves them."""
         given = [argument for file in files for argument in ("-f", str(file))]
         self.kubectl("apply", "--server-side", *given)
+        # kubectl wait fails on a CRD so new that it has no conditions yet.
+        self.kubectl("wait", "--for=jsonpath={.status.conditions}", "--timeout=30s", *given)
         self.kubectl("wait", "--for=condition=Established", "--timeout=30s", *given)
 
     def logs(self, lines: int = 30) -> dict[str, str]:
