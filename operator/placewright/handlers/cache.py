@@ -92,6 +92,14 @@ class ObjectCache:
             return False
         return entry.settled == (int(metadata["generation"]), status_digest(resource))
 
+    def is_tampered(self, resource: Json) -> bool:
+        """Whether this generation was settled with another status: somebody else has written it since."""
+        entry, metadata = self._entries.get(key_of(resource)), resource["metadata"]
+        if entry is None or entry.settled is None or entry.uid != metadata["uid"]:
+            return False
+        generation, digest = entry.settled
+        return generation == int(metadata["generation"]) and digest != status_digest(resource)
+
     def remove(self, key: Key, uid: str) -> bool:
         """Forgets an object that is gone; one of another uid under the same name stays."""
         entry = self._entries.get(key)

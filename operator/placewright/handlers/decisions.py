@@ -15,6 +15,7 @@ from placewright.handlers.cache import Json
 from placewright.handlers.solver import SolveFailed, SolveOutcome
 from placewright.kube.events import Transition
 
+_WITH_PLAN = frozenset({"PlanCurrent", "GateBlocked"})
 _FAILED_REASONS = frozenset({"SolverTimeout", "SolverCrashed"})
 
 
@@ -56,8 +57,13 @@ class Judgement:
         return {name: value for name, value in facts.items() if value is not None}
 
 
-def judge(resource: Json) -> Judgement | Question | None:
-    """What to do about an object: write a status, solve it first, or nothing (None)."""
+def judge(resource: Json, *, trust: bool = True) -> Judgement | Question | None:
+    """What to do about an object: write a status, solve it first, or nothing (None).
+
+    Args:
+        resource: as stored.
+        trust: a status that names exactly these inputs is taken as our own; False when somebody else has been at it.
+    """
     generation = int(resource["metadata"]["generation"])
     if resource["spec"].get("suspend"):
         return Judgement(
@@ -79,7 +85,7 @@ def judge(resource: Json) -> Judgement | Question | None:
             ),
         )
     asked = inputs_hash(request)
-    if _is_current(resource, generation, asked):
+    if trust and _is_current(resource, generation, asked):
         return None
     return Question(request=request, inputs_hash=asked, generation=generation)
 
@@ -165,6 +171,7 @@ def _is_current(resource: Json, generation: int, asked: str) -> bool:
         and inputs.get("catalogVersion") == catalog.catalog_version()
         and ready.get("status") in {"True", "False"}  # Unknown: a long solve was announced and not ended
         and ready.get("reason") != "Suspended"
+        and ("plan" in status or ready.get("reason") not in _WITH_PLAN)
         and not _failed(status, ready)
     )
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from placewright.handlers.cache import Json, ObjectCache
 from placewright.handlers.decisions import Judgement, Question, judge, judge_outcome, judge_solving, transition_of
 from placewright.handlers.queue import CoalescingQueue
+from placewright.handlers.rivals import Rivals
 from placewright.handlers.solutions import Job, Solutions
 from placewright.handlers.solver import SolveOutcome
 from placewright.kube.client import ApiError, UnreachableError
@@ -78,6 +79,7 @@ class Reconciler:
         self._busy = asyncio.Semaphore(parallel)
         self._work: dict[Key, _Work] = {}
         self._attempts: dict[Key, int] = {}
+        self._rivals = Rivals()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writes = 0
         self._no_write = asyncio.Event()
@@ -90,6 +92,7 @@ class Reconciler:
         if work is not None:
             work.superseded.set()
         self._attempts.pop(key, None)
+        self._rivals.forget(key)
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -147,7 +150,13 @@ class Reconciler:
         resource = work.resource
         if resource["metadata"].get("deletionTimestamp") or self._cache.is_settled(resource):
             return None
-        judgement = judge(resource)
+        tampered = self._cache.is_tampered(resource)
+        if tampered and (pause := self._rivals.pause_seconds(key, self._clock())):
+            self._queue.put(key, resource, delay_seconds=pause)
+            return None
+        if tampered:
+            log.warning("somebody else wrote this status; putting it back", extra=_names(key))
+        judgement = judge(resource, trust=not tampered)
         if judgement is None:
             self._cache.settle(resource, self._clock())
             return None

@@ -83,3 +83,14 @@ def test_digest_follows_the_content_and_not_the_order() -> None:
     assert status_digest(first) == status_digest(stored(status={"b": [1, 2], "a": 1}))
     assert status_digest(first) != status_digest(stored(status={"a": 1, "b": [2, 1]}))
     assert key_of(first) == KEY
+
+
+def test_tampered_means_settled_in_this_generation_with_another_status() -> None:
+    cache, content = ObjectCache(), stored(status={"observedGeneration": 1})
+    rival = stored(version=11, status={"observedGeneration": 1, "rival": True})
+    assert not cache.is_tampered(rival)
+    cache.settle(content, 1.0)
+    assert cache.is_tampered(rival)
+    assert not cache.is_tampered(content)
+    assert not cache.is_tampered(stored(generation=2, status=rival["status"]))
+    assert not cache.is_tampered(stored(uid="u-2", status=rival["status"]))
