@@ -1,5 +1,6 @@
 """Facts measured elsewhere that the analytic model must reproduce; docs/performance-model.md lists what it does not."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,8 +10,9 @@ from tests.support.analytic import LLAMA_8B, EvenSplit, analytic_request, even_s
 
 
 def at(request: Request, *, tensor_parallel: int, stages: int, concurrency: int) -> EvenSplit:
-    found = even_splits(request, tensor_parallel=tensor_parallel, stages=stages)
-    return next(entry for entry in found if entry.concurrency == concurrency)
+    given = replace(request, workload=replace(request.workload, concurrency=concurrency))
+    (found,) = even_splits(given, tensor_parallel=tensor_parallel, stages=stages)
+    return found
 
 
 def test_one_sequence_on_h100_gains_twofold_from_tp2_to_tp8_and_not_fourfold() -> None:

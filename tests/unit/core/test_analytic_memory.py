@@ -10,7 +10,8 @@ from placewright.catalog.models import model, model_info
 from placewright.catalog.silicon import read_silicon
 from placewright.core.model import Architecture, LatentAttention, MixtureOfExperts, Parallelism, RejectionCode
 from placewright.core.performance import memory
-from placewright.core.performance.analytic import AnalyticModel, kinds_of
+from placewright.core.performance.analytic import AnalyticModel
+from placewright.core.performance.candidates import kinds_of
 from placewright.core.performance.fit import QUEUEING_TTFT_SECONDS, SiliconRow
 from placewright.core.performance.shape import layer_shapes
 from tests.support.analytic import LLAMA_8B, analytic_request, even_splits, pool_of, silicon_path

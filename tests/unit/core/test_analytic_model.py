@@ -6,9 +6,11 @@ from math import ceil, inf
 import numpy as np
 import pytest
 
+from placewright.core.layouts import search
 from placewright.core.model import Parallelism, Precision, Request, Runtime, Slo, TokenBasis
-from placewright.core.performance.analytic import CONCURRENCIES, AnalyticModel
+from placewright.core.performance.analytic import AnalyticModel
 from placewright.core.performance.base import Setting
+from placewright.core.performance.candidates import CONCURRENCIES
 from placewright.core.performance.coefficients import FITTED
 from tests.support.analytic import LLAMA_8B, analytic_request, pool_of
 
@@ -91,11 +93,42 @@ def test_step_first_token_and_hop_follow_the_formulae(tp: int, stages: int, conc
 
 def test_the_batch_is_chosen_among_sizes_with_a_captured_graph_or_taken_as_given() -> None:
     pool = pool_of("H200")
-    free = {setting.concurrency for setting in AnalyticModel().settings(analytic_request(pool, model_name=LLAMA_8B))}
-    assert free == set(CONCURRENCIES)
+    mixed = Parallelism(allow_mixed_pools=True)
+    free = analytic_request(pool, model_name=LLAMA_8B, parallelism=mixed)
+    assert {setting.concurrency for setting in AnalyticModel().settings(free)} == set(CONCURRENCIES)
     assert all(size in {1, 2, 4} or size % 8 == 0 for size in CONCURRENCIES)
     given = analytic_request(pool, model_name=LLAMA_8B, concurrency=7)
     assert {setting.concurrency for setting in AnalyticModel().settings(given)} == {7}
+
+
+@pytest.mark.parametrize(
+    ("slo", "limits"),
+    [
+        (Slo(), Parallelism()),
+        (Slo(tpot_seconds=0.03), Parallelism(max_pipeline=4)),
+        (Slo(ttft_seconds=0.8), Parallelism(min_layers_per_stage=7)),
+        (Slo(ttft_seconds=1.5, tpot_seconds=0.06), Parallelism(max_pipeline=3)),
+    ],
+)
+def test_concurrencies_left_out_would_not_have_changed_the_frontier(slo: Slo, limits: Parallelism) -> None:
+    pools = (pool_of("H100", price=2.5), pool_of("L40S", nodes=2, price=0.9), pool_of("A10G", nodes=3, price=0.6))
+    request = analytic_request(*pools, precisions=("bf16", "int4"), slo=slo, parallelism=limits)
+    cut = list(AnalyticModel().settings(request))
+    every = [
+        setting
+        for concurrency in CONCURRENCIES
+        for setting in AnalyticModel().settings(
+            replace(request, workload=replace(request.workload, concurrency=concurrency))
+        )
+    ]
+    tried, whole = (sum(len(setting.kind_pool) for setting in settings) for settings in (cut, every))
+    assert tried < whole
+    found, expected = (search(request, settings, out_of_time=lambda: False).frontier for settings in (cut, every))
+    assert len(expected) > 0
+    for name in ("cost_per_hour", "tokens_per_second"):
+        assert [getattr(layout, name) for layout in found] == pytest.approx(
+            [getattr(layout, name) for layout in expected]
+        )
 
 
 def test_an_output_basis_counts_output_tokens_alone() -> None:

@@ -107,8 +107,8 @@ def test_the_page_shows_the_committed_coefficients_and_errors() -> None:
             assert f"| {value} | {low:g} .. {high:g} |" in line
     shown = [line.split() for line in page.splitlines()]
     for errors in (CALIBRATION.tpot, CALIBRATION.ttft):
-        for line in error_lines(errors):
-            assert line in shown
+        for words in error_lines(errors):
+            assert words in shown
     assert f"{CALIBRATION.rows} rows, {CALIBRATION.queueing_rows} of them" in page
     assert CALIBRATION.date in page
     assert CALIBRATION.source in page

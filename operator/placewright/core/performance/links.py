@@ -32,20 +32,19 @@ def leaves_node(request: Request, stages: int, tensor_parallel: IntArray) -> tup
 def hop_seconds(request: Request, load: Load, stages: int, tensor_parallel: IntArray) -> tuple[FloatArray, FloatArray]:
     """Seconds of a hop in a step and of a first token's hop, from pool (row) to pool (column), both of shape (P, P)."""
     count = len(request.pools)
-    step, first = np.zeros((count, count)), np.zeros((count, count))
     if stages == 1 or request.architecture is None:
-        return step, first
+        return np.zeros((count, count)), np.zeros((count, count))
     token_bytes = VECTORS_PER_TOKEN * request.architecture.hidden_size * WIDE_BYTES_PER_VALUE
-    crossing = leaves_node(request, stages, tensor_parallel)
-    for i, sender in enumerate(request.pools):
-        for j, receiver in enumerate(request.pools):
-            if i == j and not crossing[i]:
-                latency, gbps = INTRA_NODE_LATENCY_SECONDS, sender.intra_node_gbps
-            else:
-                latency, gbps = INTER_NODE_LATENCY_SECONDS, min(sender.inter_node_gbps, receiver.inter_node_gbps)
-            tokens = load.sequences + load.prompts * load.input_tokens
-            step[i, j] = _seconds(latency, tokens * token_bytes, gbps)
-            first[i, j] = _seconds(latency, load.input_tokens * token_bytes, gbps)
+    between = np.array([pool.inter_node_gbps for pool in request.pools])
+    latency, gbps = np.full((count, count), INTER_NODE_LATENCY_SECONDS), np.minimum.outer(between, between)
+    for index, leaves in enumerate(leaves_node(request, stages, tensor_parallel)):
+        if not leaves:
+            latency[index, index] = INTRA_NODE_LATENCY_SECONDS
+            gbps[index, index] = request.pools[index].intra_node_gbps
+    with np.errstate(divide="ignore"):
+        byte_seconds = token_bytes / (gbps * 1e9)  # inf where there is no link
+    step = latency + (load.sequences + load.prompts * load.input_tokens) * byte_seconds
+    first = latency + load.input_tokens * byte_seconds
     return step, first
 
 
@@ -54,7 +53,3 @@ def _degree(request: Request, pool: Pool, largest: int) -> int:
         return largest
     most = min(pool.gpus_per_node, pool.max_tensor_parallel)
     return max((degree for degree in request.parallelism.tensor if degree <= most), default=1)
-
-
-def _seconds(latency: float, message_bytes: float, gbps: float) -> float:
-    return latency + message_bytes / (gbps * 1e9) if gbps > 0.0 else np.inf

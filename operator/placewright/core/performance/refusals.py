@@ -7,7 +7,7 @@ import numpy as np
 
 from placewright.core.model import Pool, Rejection, RejectionCode, Request
 from placewright.core.performance import memory
-from placewright.core.performance.analytic import (
+from placewright.core.performance.candidates import (
     Kinds,
     architecture_of,
     concurrencies,
