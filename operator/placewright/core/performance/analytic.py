@@ -85,10 +85,11 @@ class AnalyticModel:
                         ),
                     )
                 )
+            parts = list(_same_links(request, kinds, stages))
             worth = worth_trying(request, kinds, loads)
             for load, kept in zip(loads, worth, strict=True):
                 most = np.where(load.allowed, np.arange(load.allowed.shape[1]), 0).max(axis=1)
-                for members in _same_links(request, kinds, stages):
+                for members in parts:
                     rows = members[kept[members] & (most[members] > 0)]
                     if len(rows) and _covers(request, stages, most[rows]):
                         yield _setting(request, kinds, load, rows)
