@@ -1,0 +1,77 @@
+{{/* Chart name, cut to what a label may hold. */}}
+{{- define "placewright.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* Name of all resources: release and chart, or the release alone when it holds the chart's name. */}}
+{{- define "placewright.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- $name := include "placewright.name" . }}
+{{- if contains $name .Release.Name }}
+{{- .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Name of cluster-scoped resources: two releases of one name in two namespaces do not collide. */}}
+{{- define "placewright.clusterName" -}}
+{{- $fullname := include "placewright.fullname" . }}
+{{- if eq .Release.Namespace $fullname }}
+{{- $fullname }}
+{{- else }}
+{{- printf "%s-%s" .Release.Namespace $fullname | trunc 200 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "placewright.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "placewright.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "placewright.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "placewright.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: placewright
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "placewright.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "placewright.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "placewright.image" -}}
+{{- $repository := .Values.image.repository }}
+{{- with .Values.image.registry }}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) $repository }}
+{{- end }}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" $repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" $repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- end }}
+{{- end }}
+
+{{/* The operator's rights; bound in the cluster, or in each watched namespace. */}}
+{{- define "placewright.rules" -}}
+- apiGroups: [placewright.dev]
+  resources: [placementrequests]
+  verbs: [get, list, watch]
+- apiGroups: [placewright.dev]
+  resources: [placementrequests/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create]
+{{- end }}
