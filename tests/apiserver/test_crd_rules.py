@@ -12,7 +12,7 @@ from placewright.api.crd import PLURAL, spec_schema
 from placewright.api.validate import validate
 from tests.controlplane.rest import ApiError
 from tests.controlplane.server import ControlPlane
-from tests.support.resources import damaged, full_request, small_request
+from tests.support.resources import damaged, full_request, replaced, small_request
 
 pytestmark = pytest.mark.usefixtures("crds")
 
@@ -195,6 +195,22 @@ def test_offline_validation_refuses_what_the_api_server_refuses(answer: Answer) 
         for what, body in bodies.items()
         if bool(said := answer(body)) != bool(found := offline(body))
     ]
+    assert disagreed == []
+
+
+ODD = (None, {"unknown": None}, [None], -1, 1e30, "1.5h", "9999999h", "0.0001ms", "é" * 64)
+
+
+@pytest.mark.parametrize("value", ODD, ids=lambda value: str(value)[:12])
+def test_odd_values_are_judged_alike_wherever_they_stand(value: Any, answer: Answer) -> None:
+    full = full_request()
+    disagreed = []
+    for _, _, place in visit(spec_schema(), full["spec"], ("spec",)):
+        body = replaced(full, place, value)
+        said, found = answer(body), offline(body)
+        if bool(said) != bool(found):
+            disagreed.append(f"{place}: server {said!r}, offline {found}")
+
     assert disagreed == []
 
 

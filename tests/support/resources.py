@@ -176,9 +176,9 @@ def damaged(schema: Mapping[str, Any], body: Json, at: Path = ("spec",)) -> Iter
     value = _get(body, at)
     where = ".".join(map(str, at))
     for what, bad in _bad_values(schema, value):
-        yield f"{where} {what}", _with(body, at, bad)
+        yield f"{where} {what}", replaced(body, at, bad)
     if isinstance(value, dict) and "properties" in schema:
-        yield f"{where} unknown field", _with(body, (*at, "unheardOf"), 1)
+        yield f"{where} unknown field", replaced(body, (*at, "unheardOf"), 1)
         for name in value:
             if name in schema.get("required", ()):
                 yield f"{where}.{name} missing", _without(body, (*at, name))
@@ -244,7 +244,8 @@ def _get(body: Any, at: Path) -> Any:
     return body
 
 
-def _with(body: Json, at: Path, value: Any) -> Json:
+def replaced(body: Json, at: Path, value: Any) -> Json:
+    """A copy of the body with another value at a place."""
     changed = deepcopy(body)
     _get(changed, at[:-1])[at[-1]] = value
     return changed

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from placewright.core.errors import InvalidRequestError
 
@@ -13,8 +13,9 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 
 RULES_KEY: Final = "x-kubernetes-validations"
 
-DURATION_PATTERN: Final = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
-DURATION_MAX_LENGTH: Final = 32
+# Bounded so that every match is a duration for Go (292 years) and a whole number of microseconds for cel-python.
+DURATION_PATTERN: Final = r"^([0-9]{1,6}(\.[0-9]{1,3})?(ms|s|m|h))+$"
+DURATION_MAX_LENGTH: Final = 16
 LABEL_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 SUBDOMAIN_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 CAPABILITY_PATTERN: Final = r"^[0-9]{1,2}\.[0-9]$"
@@ -93,6 +94,15 @@ class Inert(BaseModel):
         protected_namespaces=(),
         defer_build=True,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, data: Any) -> Any:
+        """Leave out known fields that are null, as the API server does."""
+        if not isinstance(data, dict) or None not in data.values():
+            return data
+        known = {field.alias for field in cls.model_fields.values()}
+        return {name: value for name, value in data.items() if value is not None or name not in known}
 
 
 class StatusPart(BaseModel):

@@ -18,7 +18,7 @@ MAX_DEPTH: Final = 64
 
 _TOO_DEEP: Final = ("values nested too deep", f"at most {MAX_DEPTH} levels")
 _TAG: Final = "tag:yaml.org,2002:"
-_LIST_KINDS: Final = {"List", "PlacementRequestList"}
+_LIST_KINDS: Final = ("List", "PlacementRequestList")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ def _values(text: str) -> Iterator[tuple[Any, yaml.Node | None]]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise UnreadableError(
-            error.problem or "a fault", "YAML or JSON", mark.line + 1 if mark is not None else None
+            " ".join((error.problem or "a fault").split()), "YAML or JSON", mark.line + 1 if mark is not None else None
         ) from None
     except yaml.YAMLError as error:
         raise UnreadableError(" ".join(str(error).split()), "YAML or JSON") from None
@@ -271,7 +271,7 @@ def _scalar(tag: str, text: str, line: int) -> Any:
             return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
         case "str" | "timestamp" | "binary":
             return text
-    raise UnreadableError(f"the tag {tag}", "plain YAML", line)
+    raise UnreadableError(f"the tag {tag!r}", "plain YAML", line)
 
 
 def _integer(text: str) -> int | float:

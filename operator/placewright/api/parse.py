@@ -1,5 +1,6 @@
 """From plain data to the types, with every fault as one line: field path, what it got, what it wants."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,6 +16,7 @@ from placewright.core.errors import InvalidRequestError
 Location = tuple[int | str, ...]
 
 _SHOWN_CHARACTERS: Final = 60
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_/-]{1,253}")
 
 _PLAIN_WANTS: Final = {
     "missing": "a value",
@@ -58,9 +60,9 @@ class FieldFault:
 
 
 def plain(value: Any) -> Any:
-    """Return data as the API server sees it: null is absent, and a number without a fraction is an integer."""
+    """Return data as kubectl sends it: a number without a fraction is an integer."""
     if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items() if item is not None}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [plain(item) for item in value]
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
@@ -91,7 +93,12 @@ def path_text(location: Iterable[int | str]) -> str:
     """Return a location as users write it: `spec.pools[0].gpu`."""
     text = ""
     for part in location:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif _PLAIN_NAME.fullmatch(part) is None:
+            text += f"[{shown(part)}]"
+        else:
+            text += f".{part}" if text else part
     return text
 
 
@@ -102,7 +109,8 @@ def shown(value: Any) -> str:
 
 
 def _fault(details: ErrorDetails, model: type[BaseModel]) -> FieldFault:
-    location, kind, context = details["loc"], details["type"], details.get("ctx", {})
+    location = tuple(part for part in details["loc"] if part != "[key]")  # pydantic's mark of a key at fault
+    kind, context = details["type"], details.get("ctx", {})
     if kind == "missing":
         return FieldFault(location=location, got="nothing", wants=_PLAIN_WANTS[kind])
     if kind == "extra_forbidden":

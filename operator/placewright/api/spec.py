@@ -100,7 +100,7 @@ class Precision(Inert):
     """Name of the precision."""
     drift_percent: float | None = Field(default=None, ge=0, le=100)
     """Measured loss of quality in percent; unknown when left out, and 0 for the model's native precision."""
-    speedup: float | None = Field(default=None, ge=0.01, le=100)
+    speedup: float | None = Field(default=None, gt=0, le=100)
     """Measured factor on tokens per second against the performance model's own figure; 1 when left out."""
 
 

@@ -54,7 +54,7 @@ def validate(text: str, *, file: str, catalog: bool = True) -> Validation:
     others: list[str] = []
     for document in documents:
         if not _is_ours(document.body):
-            others.append(str(document.body.get("kind")))
+            others.append(document.body["kind"])
             continue
         found = list(_faults(document.body, catalog=catalog))
         if found:
@@ -63,7 +63,7 @@ def validate(text: str, *, file: str, catalog: bool = True) -> Validation:
             requests.append(Loaded(document=document, resource=PlacementRequest.model_validate(plain(document.body))))
     faults.extend(_repeated(requests))
     if not requests and not faults:
-        got = f"only {', '.join(sorted(set(others)))}" if others else "nothing"
+        got = f"only {', '.join(map(shown, sorted(set(others))))}" if others else "nothing"
         faults.append(Fault(file=file, document=0, line=None, path="", got=got, wants=f"at least one {KIND}"))
     return Validation(requests=tuple(requests), faults=tuple(faults), others=tuple(others))
 

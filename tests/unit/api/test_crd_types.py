@@ -64,6 +64,13 @@ def test_every_number_of_the_spec_has_both_bounds() -> None:
     assert open_ended == []
 
 
+def test_bounds_are_whole_numbers() -> None:
+    """The API server cuts the fraction of a bound off where an integer is given."""
+    bounds = [node[key] for _, node in all_nodes() for key in ("minimum", "maximum") if key in node]
+
+    assert bounds == [int(bound) for bound in bounds]
+
+
 def test_every_field_has_a_text() -> None:
     assert [path for path, node in all_nodes() if "description" not in node and not path.endswith("[]")] == []
 

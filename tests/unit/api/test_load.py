@@ -99,7 +99,7 @@ def test_a_field_has_a_line_or_that_of_what_is_around_it(location: Sequence[int 
         ('{"a": 1, "a": 2}', "a.yaml: got the key 'a' twice, wants each key once"),
         ('{"a": 1,, }', "a.yaml:1: got did not find expected node content, wants YAML or JSON"),
         ("- 1\n", "a.yaml:1: got list, wants an object with apiVersion, kind, metadata and spec"),
-        ("a: !!python/object:os.system x\n", "a.yaml:1: got the tag python/object:os.system, wants plain YAML"),
+        ("a: !!python/object:os.system x\n", "a.yaml:1: got the tag 'python/object:os.system', wants plain YAML"),
         ("a: *nobody\n", "a.yaml:1: got found undefined alias, wants YAML or JSON"),
         ("? [a]\n: 1\n", "a.yaml:1: got a key that is no text, wants text"),
         ("a: {<<: 3}\n", "a.yaml:1: got << with something else, wants a mapping to merge"),

@@ -98,7 +98,7 @@ def test_objects_of_other_kinds_are_passed_over() -> None:
     found = validate(f"{service}---\n{GOOD}", file="a.yaml")
 
     assert (len(found.requests), found.others, found.faults) == (1, ("Service",), ())
-    assert faults(service) == ["a.yaml: got only Service, wants at least one PlacementRequest"]
+    assert faults(service) == ["a.yaml: got only 'Service', wants at least one PlacementRequest"]
     assert faults("") == ["a.yaml: got nothing, wants at least one PlacementRequest"]
 
 
