@@ -16,6 +16,7 @@ from placewright.core.model import (
     ObjectiveType,
     Plan,
     PlanState,
+    RejectionCode,
     SolveReport,
     SolveStatus,
 )
@@ -31,6 +32,16 @@ _GATE_WORDS: Final = {
     "CostPerMillionTokens": ("cost per million tokens", text.usd),
     "CostPerHour": ("cost per hour", text.usd),
     "QuantizationDrift": ("quantization drift", text.percent),
+}
+
+_OF_WHOLE_LAYOUTS: Final = {
+    RejectionCode.THROUGHPUT_SHORT,
+    RejectionCode.INSUFFICIENT_STOCK,
+    RejectionCode.SLO_TTFT,
+    RejectionCode.SLO_TPOT,
+    RejectionCode.COST_PER_TOKEN_GATE,
+    RejectionCode.HOURLY_BUDGET_GATE,
+    RejectionCode.DRIFT_GATE,
 }
 
 _GATE_TONES: Final[dict[GateResult, Tone]] = {
@@ -290,11 +301,13 @@ def rejection_table(screen: Screen, decision: Decision) -> None:
     """What was left out, and why."""
     if not decision.rejections:
         return
+    # What only solving shows is about whole layouts, and so closer to the cause than sizes that do not fit.
+    ordered = sorted(decision.rejections, key=lambda entry: entry.code not in _OF_WHOLE_LAYOUTS)
     screen.blank()
     screen.text("Left out")
     screen.table(
         [Column("reason"), Column("count", "number"), Column("pool"), Column("why", "text")],
-        [[str(entry.code), f"{entry.count:,}", entry.pool or "-", entry.message] for entry in decision.rejections],
+        [[str(entry.code), f"{entry.count:,}", entry.pool or "-", entry.message] for entry in ordered],
     )
 
 

@@ -11,6 +11,7 @@ from placewright.cli.screen import Column, Screen
 _PLOT_HEIGHT: Final = 18
 _PLOT_WIDTH: Final = 100
 _LEAST_PLOT_WIDTH: Final = 40
+_THOUSANDS_FROM: Final = 10_000.0
 
 # What plotext draws axes with, for terminals that know ASCII alone.
 _ASCII: Final = str.maketrans(dict.fromkeys("┌┐└┘├┤┬┴┼", "+") | {"─": "-", "│": "|"})
@@ -126,7 +127,9 @@ def plot(rows: Sequence[FrontierRow], *, width: int, unicode: bool) -> str:
     figure = plotext.figure
     figure.clear()
     figure.plot_size(min(width, _PLOT_WIDTH), _PLOT_HEIGHT)
-    figure.title("tokens/s over $/h: * layout, P plan, B best price")
+    thousands = max(row.tokens_per_second for row in rows) >= _THOUSANDS_FROM
+    scale = 1000.0 if thousands else 1.0
+    figure.title(f"{'1000 ' if thousands else ''}tokens/s over $/h: * layout, P plan, B best price")
     for marker, chosen in (
         ("*", rows),
         ("B", [row for row in rows if row.is_best_price]),
@@ -134,7 +137,7 @@ def plot(rows: Sequence[FrontierRow], *, width: int, unicode: bool) -> str:
     ):
         if chosen:
             over = [row.cost_per_hour for row in chosen]
-            figure.draw(figure.signal(over, [row.tokens_per_second for row in chosen], marker=marker))
+            figure.draw(figure.signal(over, [row.tokens_per_second / scale for row in chosen], marker=marker))
     drawn = str(plotext.uncolorize(str(figure.build())))
     lines = [line.rstrip() for line in drawn.splitlines()]
     shown = "\n".join(lines)

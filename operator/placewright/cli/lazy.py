@@ -86,8 +86,19 @@ debug_option = click.option(
 )
 
 
+class _InterruptedError(Exception):
+    """Ctrl-C, hidden from click, which would answer with lines of its own."""
+
+
 class RootGroup(LazyGroup):
     """The whole command line: every way to end has its exit code, and errors are one line each on stderr."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _InterruptedError from None
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:  # type: ignore[override]
         """Run a command and exit with its code."""
@@ -100,7 +111,7 @@ class RootGroup(LazyGroup):
         except BrokenPipeError:
             streams.abandon_stdout()
             code = exits.CLOSED_PIPE
-        except (click.Abort, KeyboardInterrupt):
+        except (_InterruptedError, click.Abort, KeyboardInterrupt):
             click.echo("interrupted", err=True)
             code = exits.INTERRUPTED
         except Exception as error:  # noqa: BLE001 - the last resort: whatever happens ends as one line
@@ -117,13 +128,22 @@ def _report(error: Exception) -> int:
             for line in error.lines:
                 click.echo(f"error: {line}", err=True)
             return exits.BAD_INPUT
+        case click.UsageError():
+            command = error.ctx.command_path if error.ctx is not None else "placewright"
+            message = error.format_message().rstrip(".")
+            click.echo(f"error: {_one_line(message)} (see '{command} --help')", err=True)
+            return exits.BAD_INPUT
         case click.ClickException():
-            error.show()
+            click.echo(f"error: {_one_line(error.format_message())}", err=True)
             return exits.BAD_INPUT
         case InvalidRequestError():
             for line in faults_of(error):
                 click.echo(f"error: {line}", err=True)
             return exits.BAD_INPUT
-    told = " ".join(f"{type(error).__name__}: {error}".split())
+    told = _one_line(f"{type(error).__name__}: {error}")
     click.echo(f"error: internal error: {told} (--debug shows where)", err=True)
     return exits.INTERNAL_ERROR
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -50,6 +50,9 @@ def program_name(path: str) -> str:
 
 def main() -> None:
     """Run the command line."""
-    streams.tolerate_any_text()
-    environment.prepare_compile_cache(os.environ)
+    try:
+        streams.tolerate_any_text()
+        environment.prepare_compile_cache(os.environ)
+    except KeyboardInterrupt:
+        sys.exit(exits.INTERRUPTED)
     cli.main(prog_name=program_name(sys.argv[0]))

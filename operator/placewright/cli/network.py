@@ -103,7 +103,7 @@ def generate(
     """Write a network_bandwidth.csv."""
     if bool(pools) == (config_dir is not None):
         got = "both --pool and --config-dir" if pools else "neither --pool nor --config-dir"
-        raise click.UsageError(f"got {got}, wants one of them.")
+        raise click.UsageError(f"got {got}, wants one of them")
     from placewright.cli.streams import write_file  # noqa: PLC0415 - --help needs none of it
     from placewright.configdir.network import generate_network, gpu_labels, network_csv  # noqa: PLC0415
     from placewright.configdir.pools import read_pool_counts  # noqa: PLC0415

@@ -195,13 +195,13 @@ class Asked:
     def _check_sources(self) -> None:
         if bool(self.filenames) == (self.config_dir is not None):
             got = "both -f and --config-dir" if self.filenames else "neither -f nor --config-dir"
-            raise click.UsageError(f"got {got}, wants one of them.")
+            raise click.UsageError(f"got {got}, wants one of them")
         only_folder = {"--max-tp": self.max_tp, "--set": self.parameters}
         only_files = {"--pools": self.pools, "-n": self.namespace}
         misplaced, other = (only_files, "-f") if self.config_dir is not None else (only_folder, "--config-dir")
         for name, value in misplaced.items():
             if value:
-                raise click.UsageError(f"{name} wants {other}.")
+                raise click.UsageError(f"{name} wants {other}")
 
     def _read_files(self) -> Inputs:
         return read_files(self.filenames, pools=self.pools, namespace=self.namespace)

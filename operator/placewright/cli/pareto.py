@@ -42,7 +42,7 @@ def pareto(ctx: click.Context, /, form: str, output: str | None, **options: Any)
     from placewright.cli import emit, planning, streams  # noqa: PLC0415 - --help needs none of it
 
     if form == "png" and output is None and streams.is_terminal(sys.stdout):
-        raise click.UsageError("-o png wants --output FILE or a pipe.")
+        raise click.UsageError("-o png wants --output FILE or a pipe")
     _check_extras(form)
     inputs = planning.with_frontier(asked(options).read())
     emit.notes(inputs.notes)

@@ -49,7 +49,7 @@ def _drawn(results: Sequence[Planned], form: str) -> bytes:
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.3)
         if any(rows_of(result) for result in results):
-            axes.legend(loc="lower right")
+            axes.legend(loc="best")
         out = io.BytesIO()
         figure.savefig(out, format=form, metadata={"Date": None} if form == "svg" else None)
     return out.getvalue()

@@ -33,9 +33,14 @@ def profile() -> None:
 @click.option(
     "--source", metavar="TEXT", help="With -o python: what was measured, by whom.  [default: the file's name]"
 )
-@click.option("--date", metavar="YYYY-MM-DD", help="With -o python: date of the fit.  [default: today]")
+@click.option(
+    "--date",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="With -o python: date of the fit.  [default: today]",
+)
 @debug_option
-def fit(data: str, form: str, source: str | None, date: str | None) -> None:
+def fit(data: str, form: str, source: str | None, date: datetime | None) -> None:
     """Fit the analytic model to measured rows and say how far it is off where it was not fitted.
 
     Errors are mean absolute percentage errors: in sample, in five folds, and with each whole group of model, GPU and
@@ -57,7 +62,7 @@ def fit(data: str, form: str, source: str | None, date: str | None) -> None:
     if form == "json":
         click.echo(json.dumps(asdict(result), indent=2))
     elif form == "python":
-        day = date or datetime.now(tz=UTC).date().isoformat()
+        day = (date or datetime.now(tz=UTC)).date().isoformat()
         click.echo(render_coefficients(result, date=day, source=source or Path(data).name), nl=False)
     else:
         _show(result)

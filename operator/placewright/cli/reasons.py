@@ -56,8 +56,9 @@ def what_binds(request: Request, cost_per_million_tokens: float) -> str:
     from placewright.core.outcome import Watch  # noqa: PLC0415
     from placewright.core.performance.choose import model_for  # noqa: PLC0415
 
-    watch = Watch(time.monotonic, request.solver.time_limit_seconds)
-    solve = explain.solver_of(model_for(request), clock=time.monotonic, watch=watch)
+    limit = request.solver.time_limit_seconds
+    watch = Watch(time.monotonic, limit)
+    solve = explain.solver_of(model_for(request), clock=time.monotonic, watch=watch, most_seconds=limit)
     return explain.what_binds(request, cost_per_million_tokens, solve)
 
 
