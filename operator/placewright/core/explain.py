@@ -160,7 +160,7 @@ def _with_frontier(request: Request) -> Request:
 
 def _with_stock(request: Request) -> Request:
     """As many GPUs in each pool as one replica could use."""
-    for lever in stock_levers(request):
+    for lever in stock_levers(request, request.parallelism.max_pipeline):
         request = lever.lifted(request)
     return request
 

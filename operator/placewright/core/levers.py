@@ -19,7 +19,7 @@ _TTFT = Names("spec.slo.ttft", "slo.ttft")
 _TPOT = Names("spec.slo.tpot", "slo.tpot")
 
 
-def levers(request: Request, layers: int) -> list[list[Knob]]:
+def levers(request: Request, layers: int, stages: int) -> list[list[Knob]]:
     """Every knob that the request leaves room to turn, in groups; money and latency first, then shape, then stock.
 
     Knobs of one group help alone only where all of them together help, so one solve can leave out the group.
@@ -27,9 +27,10 @@ def levers(request: Request, layers: int) -> list[list[Knob]]:
     Args:
         request: what is asked.
         layers: decoder layers of the model.
+        stages: pipeline depth that more stock should serve.
     """
     alone = (*_money(request), *_latency(request), *shape_levers(request, layers), *format_levers(request))
-    return [*([knob] for knob in alone), [*degree_levers(request)], [*stock_levers(request)]]
+    return [*([knob] for knob in alone), [*degree_levers(request)], [*stock_levers(request, stages)]]
 
 
 def _with_gates(request: Request, changed: Callable[[Gates], Gates]) -> Request:

@@ -22,7 +22,7 @@ def shape_levers(request: Request, layers: int) -> Iterator[Knob]:
     yield raising(
         _PIPELINE.of(request),
         shape.max_pipeline,
-        up_to=min(layers, max(SANE_STAGES, 2 * shape.max_pipeline)),
+        up_to=min(layers, sane_stages(request)),
         change=lambda asked, value: _with_shape(asked, lambda entry: replace(entry, max_pipeline=value)),
         noun="pipeline stages",
     )
@@ -51,9 +51,11 @@ def degree_levers(request: Request) -> Iterator[Knob]:
     if not config_dir:
         yield _more_degrees(request)
     for pool in request.pools:
-        if pool.max_tensor_parallel < pool.gpus_per_node:
+        # GPUs of a node are given; those of a config-dir type are a count, which can be raised too.
+        widest = max(request.parallelism.tensor) if config_dir else pool.gpus_per_node
+        if pool.max_tensor_parallel < widest:
             field = "--max-tp" if config_dir else f"spec.pools[{pool.name}].maxTensorParallel"
-            yield _wider_groups(pool, field)
+            yield _wider_groups(pool, widest, field)
 
 
 def format_levers(request: Request) -> Iterator[Knob]:
@@ -67,15 +69,20 @@ def format_levers(request: Request) -> Iterator[Knob]:
             return
 
 
-def stock_levers(request: Request) -> Iterator[Knob]:
-    """More nodes in each pool that has a price; more GPUs of a type in a config-dir."""
+def sane_stages(request: Request) -> int:
+    """The deepest pipeline that is worth proposing."""
+    return max(SANE_STAGES, 2 * request.parallelism.max_pipeline)
+
+
+def stock_levers(request: Request, stages: int) -> Iterator[Knob]:
+    """More nodes in each pool that has a price, as many as so many stages can use; more GPUs of a config-dir type."""
     for pool in request.pools:
         if pool.price_per_gpu_hour is None:
             continue
         if isinstance(request.performance, FixedEfficiency) and pool.nodes == 1:
-            yield _more_gpus(request, pool)
+            yield _more_gpus(pool, _useful_gpus(request, pool, stages))
         else:
-            yield _more_nodes(request, pool)
+            yield _more_nodes(pool, _useful_gpus(request, pool, stages))
 
 
 def _with_shape(request: Request, changed: Callable[[Parallelism], Parallelism]) -> Request:
@@ -118,10 +125,10 @@ def _listed(degrees: tuple[int, ...]) -> str:
     return "[" + ", ".join(str(degree) for degree in degrees) + "]"
 
 
-def _wider_groups(pool: Pool, field: str) -> Knob:
+def _wider_groups(pool: Pool, widest: int, field: str) -> Knob:
     """A larger tensor-parallel limit of one pool."""
     now = pool.max_tensor_parallel
-    wider = [degree for degree in _DEGREES if now < degree <= pool.gpus_per_node]
+    wider = [degree for degree in _DEGREES if now < degree <= widest]
 
     def change(asked: Request, step: int) -> Request:
         return _with_pool(asked, pool.name, lambda entry: replace(entry, max_tensor_parallel=wider[step - 1]))
@@ -218,16 +225,18 @@ def _lower_utilization(now: float, hundredths: int) -> Knob:
     )
 
 
-def _useful_gpus(request: Request, pool: Pool) -> int:
+def _useful_gpus(request: Request, pool: Pool, stages: int) -> int:
     """GPUs of one pool that a single replica could use at most."""
-    widest = max((degree for degree in request.parallelism.tensor if degree <= pool.max_tensor_parallel), default=1)
-    return request.parallelism.max_pipeline * widest
+    limit = pool.gpus_per_node
+    if isinstance(request.performance, FixedEfficiency):
+        limit = max(request.parallelism.tensor)  # all GPUs of a type stand in one node, however many they are
+    widest = max((degree for degree in request.parallelism.tensor if degree <= limit), default=1)
+    return stages * widest
 
 
-def _more_nodes(request: Request, pool: Pool) -> Knob:
+def _more_nodes(pool: Pool, useful_gpus: int) -> Knob:
     field = f"spec.pools[{pool.name}].nodes"
-    useful = ceil(_useful_gpus(request, pool) / pool.gpus_per_node)
-    most = min(useful, max(pool.nodes, 1) * SANE_FACTOR)
+    most = min(ceil(useful_gpus / pool.gpus_per_node), max(pool.nodes, 1) * SANE_FACTOR)
 
     def change(asked: Request, step: int) -> Request:
         return _with_pool(asked, pool.name, lambda entry: replace(entry, nodes=pool.nodes + step))
@@ -246,10 +255,10 @@ def _more_nodes(request: Request, pool: Pool) -> Knob:
     )
 
 
-def _more_gpus(request: Request, pool: Pool) -> Knob:
+def _more_gpus(pool: Pool, useful_gpus: int) -> Knob:
     field = f"gpu_pool.csv: count of {pool.name}"
     now = pool.gpus_per_node
-    most = min(_useful_gpus(request, pool), max(now, 1) * SANE_FACTOR)
+    most = min(useful_gpus, max(now, 1) * SANE_FACTOR)
 
     def change(asked: Request, step: int) -> Request:
         return _with_pool(asked, pool.name, lambda entry: replace(entry, gpus_per_node=now + step))

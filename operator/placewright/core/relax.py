@@ -7,6 +7,7 @@ from math import inf
 from placewright.core import figures
 from placewright.core.knobs import Approves, Change, Knob
 from placewright.core.levers import levers
+from placewright.core.levers_shape import sane_stages
 from placewright.core.model import Layout, Method, Relaxation, Request
 from placewright.core.outcome import Outcome
 
@@ -30,11 +31,11 @@ def relaxation(request: Request, *, layers: int, solve: Solver, out_of_time: Cal
         None when no change within sane limits helps, or when time ran out before one was found.
     """
     approves = _approver(solve, out_of_time)
-    groups = levers(request, layers)
-    single = _single(request, groups, approves)
+    single = _single(request, levers(request, layers, request.parallelism.max_pipeline), approves)
     if single is not None:
         return _told(request, [single], approves)
-    knobs = [knob for group in groups for knob in group]
+    # Together with a deeper pipeline, more stock is of use.
+    knobs = [knob for group in levers(request, layers, sane_stages(request)) for knob in group]
     sets = [_several(request, knobs, order, approves) for order in (knobs, knobs[::-1])]
     found = [changes for changes in sets if changes]
     if not found:
