@@ -1,5 +1,6 @@
 """What a process needs around it before the solver is imported."""
 
+import contextlib
 import os
 import stat
 import tempfile
@@ -29,7 +30,8 @@ def _candidates(environ: MutableMapping[str, str]) -> Iterator[Path]:
     base = environ.get("XDG_CACHE_HOME") or (f"{environ['HOME']}/.cache" if environ.get("HOME") else "")
     if base.startswith("/"):
         yield Path(base) / "placewright" / "numba"
-    yield Path(tempfile.gettempdir()) / f"placewright-numba-{os.getuid()}"
+    with contextlib.suppress(FileNotFoundError):  # there is no folder for temporary files either
+        yield Path(tempfile.gettempdir()) / f"placewright-numba-{os.getuid()}"
 
 
 def _is_writable(folder: Path) -> bool:

@@ -90,8 +90,21 @@ class _InterruptedError(Exception):
     """Ctrl-C, hidden from click, which would answer with lines of its own."""
 
 
+class _ClosedPipeError(Exception):
+    """The reader has gone; hidden from click, which would exit with the code of an internal error."""
+
+
 class RootGroup(LazyGroup):
     """The whole command line: every way to end has its exit code, and errors are one line each on stderr."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the options; --help is printed here."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except BrokenPipeError:
+            raise _ClosedPipeError from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -99,6 +112,8 @@ class RootGroup(LazyGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise _InterruptedError from None
+        except BrokenPipeError:
+            raise _ClosedPipeError from None
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:  # type: ignore[override]
         """Run a command and exit with its code."""
@@ -108,7 +123,7 @@ class RootGroup(LazyGroup):
             result = super().main(args=args, prog_name=prog_name, obj=session, **extra)
             sys.stdout.flush()
             code = result if isinstance(result, int) else exits.PLANNED
-        except BrokenPipeError:
+        except (_ClosedPipeError, BrokenPipeError):
             streams.abandon_stdout()
             code = exits.CLOSED_PIPE
         except (_InterruptedError, click.Abort, KeyboardInterrupt):
@@ -117,8 +132,19 @@ class RootGroup(LazyGroup):
         except Exception as error:  # noqa: BLE001 - the last resort: whatever happens ends as one line
             if session.debug:
                 traceback.print_exc()
-            code = _report(error)
+            code = exits.INTERRUPTED if _was_interrupted(error) else _report(error)
         sys.exit(code)
+
+
+def _was_interrupted(error: BaseException) -> bool:
+    """Whether Ctrl-C caused it: inside an import it may come out as another error."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, KeyboardInterrupt):
+            click.echo("interrupted", err=True)
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _report(error: Exception) -> int:

@@ -1,58 +1,25 @@
 """Entry point of `placewright` and `kubectl placewright`."""
 
 import os
-import sys
-from pathlib import Path
-from typing import Final
-
-import click
-
-from placewright.cli import environment, exits, streams
-from placewright.cli.lazy import Entry, RootGroup, debug_option
-
-_HERE: Final = "placewright.cli"
-
-COMMANDS: Final = {
-    "plan": Entry(module=f"{_HERE}.plan", attribute="plan", summary="Find the cheapest layout that fits and passes."),
-    "explain": Entry(
-        module=f"{_HERE}.explain", attribute="explain", summary="Say why this plan, what lost and what binds."
-    ),
-    "pareto": Entry(module=f"{_HERE}.pareto", attribute="pareto", summary="Show the frontier of cost and throughput."),
-    "validate": Entry(
-        module=f"{_HERE}.validate", attribute="validate", summary="Check files against schema and rules."
-    ),
-    "run": Entry(module=f"{_HERE}.run", attribute="run", summary="Run the operator."),
-    "crds": Entry(module=f"{_HERE}.crds", attribute="crds", summary="Print the custom resource definitions."),
-    "network": Entry(module=f"{_HERE}.network", attribute="network", summary="Make files of the config-dir format."),
-    "profile": Entry(module=f"{_HERE}.profile", attribute="profile", summary="Fit the performance model to data."),
-    "completion": Entry(
-        module=f"{_HERE}.completion", attribute="completion", summary="Print the shell's completion script."
-    ),
-    "version": Entry(module=f"{_HERE}.version", attribute="version", summary="Print the version."),
-}
+import signal
+from types import FrameType
 
 
-@click.command(
-    cls=RootGroup,
-    entries=COMMANDS,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=exits.HELP,
-)
-@debug_option
-def cli() -> None:
-    """Find, prove and explain the cheapest GPU layout for serving an LLM."""
-
-
-def program_name(path: str) -> str:
-    """How the user called it: a kubectl plugin is called through kubectl."""
-    return "kubectl placewright" if Path(path).name.startswith("kubectl-placewright") else "placewright"
+def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a signal handler
+    os.write(2, b"interrupted\n")
+    os._exit(130)
 
 
 def main() -> None:
-    """Run the command line."""
-    try:
-        streams.tolerate_any_text()
-        environment.prepare_compile_cache(os.environ)
-    except KeyboardInterrupt:
-        sys.exit(exits.INTERRUPTED)
-    cli.main(prog_name=program_name(sys.argv[0]))
+    """Run the command line. Ctrl-C ends it as one line, also while it is still being imported.
+
+    An exception inside a half-done import may come out as another one, so the process leaves at once there.
+    """
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a shell's background job ignores Ctrl-C
+    if ours:
+        signal.signal(signal.SIGINT, _leave)
+    from placewright.cli.root import start  # noqa: PLC0415 - after the handler
+
+    if ours:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    start()
