@@ -1,34 +1,24 @@
-"""Certificates and keys of one control plane, made with the openssl program."""
+"""Certificates and keys of one control plane."""
 
-import shutil
-import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
-_DAYS = "365"
-_EC_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-sha256")
-_CONFIG = """\
-[req]
-distinguished_name = name
-prompt = no
-[name]
-[ca]
-basicConstraints = critical, CA:TRUE
-keyUsage = critical, keyCertSign, cRLSign, digitalSignature
-subjectKeyIdentifier = hash
-[server]
-basicConstraints = critical, CA:FALSE
-keyUsage = critical, digitalSignature
-extendedKeyUsage = serverAuth
-subjectKeyIdentifier = hash
-authorityKeyIdentifier = keyid
-subjectAltName = IP:127.0.0.1, DNS:localhost, DNS:kubernetes, DNS:kubernetes.default.svc, IP:10.0.0.1
-"""
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-
-class PkiError(RuntimeError):
-    """openssl is missing or refused."""
+_LIFETIME = timedelta(days=365)
+_CLOCK_SKEW = timedelta(hours=1)
+_SERVER_NAMES = (
+    x509.IPAddress(IPv4Address("127.0.0.1")),
+    x509.DNSName("localhost"),
+    x509.DNSName("kubernetes"),
+    x509.DNSName("kubernetes.default.svc"),
+    x509.IPAddress(IPv4Address("10.0.0.1")),
+)
 
 
 @dataclass(frozen=True)
@@ -43,17 +33,8 @@ class Pki:
 
 
 def create(folder: Path) -> Pki:
-    """Makes a CA, a server certificate for loopback and a service-account key pair in `folder`.
-
-    Raises:
-        PkiError: there is no openssl, or it failed; the message holds what it said.
-    """
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        raise PkiError("the control plane needs the `openssl` program for its certificates, and it is not on the PATH")
+    """Makes a CA, a server certificate for loopback and a service-account key pair in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = folder / "openssl.cnf"
-    config.write_text(_CONFIG, encoding="ascii")
     pki = Pki(
         ca=folder / "ca.crt",
         server_certificate=folder / "server.crt",
@@ -61,23 +42,69 @@ def create(folder: Path) -> Pki:
         service_account_private_key=folder / "sa.key",
         service_account_public_key=folder / "sa.pub",
     )
-
-    def run(*arguments: str | Path) -> None:
-        _run(openssl, arguments)
-
-    ca_key, request = folder / "ca.key", folder / "server.csr"
-    run("req", "-x509", *_EC_KEY, "-config", config, "-extensions", "ca", "-days", _DAYS,
-        "-subj", "/CN=placewright-test-ca", "-keyout", ca_key, "-out", pki.ca)  # fmt: skip
-    run("req", "-new", *_EC_KEY, "-config", config, "-subj", "/CN=kube-apiserver",
-        "-keyout", pki.server_key, "-out", request)  # fmt: skip
-    run("x509", "-req", "-in", request, "-CA", pki.ca, "-CAkey", ca_key, "-CAcreateserial", "-sha256",
-        "-days", _DAYS, "-extfile", config, "-extensions", "server", "-out", pki.server_certificate)  # fmt: skip
-    run("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", pki.service_account_private_key)
-    run("pkey", "-in", pki.service_account_private_key, "-pubout", "-out", pki.service_account_public_key)
+    ca_key, server_key, account_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
+    ca_name = _name("placewright-test-ca")
+    ca = (
+        _certificate(ca_name, ca_name, ca_key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .sign(ca_key, hashes.SHA256())
+    )
+    server = (
+        _certificate(_name("kube-apiserver"), ca_name, server_key.public_key())
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(_SERVER_NAMES), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    pki.ca.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
+    pki.server_certificate.write_bytes(server.public_bytes(serialization.Encoding.PEM))
+    _write_key(pki.server_key, server_key)
+    _write_key(pki.service_account_private_key, account_key)
+    pki.service_account_public_key.write_bytes(
+        account_key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
     return pki
 
 
-def _run(openssl: str, arguments: Sequence[str | Path]) -> None:
-    done = subprocess.run([openssl, *map(str, arguments)], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise PkiError(f"openssl {arguments[0]} failed ({done.returncode}): {done.stderr.strip()}")
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _CLOCK_SKEW)
+        .not_valid_after(now + _LIFETIME)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
