@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from placewright.core.decide import decide
 from placewright.core.model import Billing, Decision, Gates, Objective, Plan, PlanState, Pool, Request
+from tests.property.effort import share
 from tests.property.expected import loss, not_below
 from tests.property.strategies import requests
 
@@ -49,6 +50,7 @@ def with_pool(request: Request, index: int, pool: Pool) -> Request:
 picks = st.integers(0, 7)
 
 
+@share(0.5)
 @given(requests(), picks, st.integers(1, 3))
 def test_more_nodes_never_make_the_optimum_worse(drawn: Request, pick: int, more: int) -> None:
     request = open_handed(drawn)
@@ -58,6 +60,7 @@ def test_more_nodes_never_make_the_optimum_worse(drawn: Request, pick: int, more
     assert_no_worse(request, with_pool(request, index, replace(pool, nodes=pool.nodes + more)))
 
 
+@share(0.5)
 @given(requests(), picks, st.integers(1, 8))
 def test_more_gpus_in_a_node_never_make_the_optimum_worse(drawn: Request, pick: int, more: int) -> None:
     request = open_handed(drawn)
@@ -67,6 +70,7 @@ def test_more_gpus_in_a_node_never_make_the_optimum_worse(drawn: Request, pick: 
     assert_no_worse(request, with_pool(request, index, replace(pool, gpus_per_node=pool.gpus_per_node + more)))
 
 
+@share(0.5)
 @given(requests(), picks, st.sampled_from((0.5, 0.9, 0.99)))
 def test_a_lower_price_never_makes_the_optimum_worse(drawn: Request, pick: int, factor: float) -> None:
     request = open_handed(drawn)
@@ -81,6 +85,7 @@ def mixed(values: tuple[T, ...], shuffle: Random) -> tuple[T, ...]:
     return tuple(shuffle.sample(values, len(values)))
 
 
+@share(0.5)
 @given(requests(), st.randoms(use_true_random=False))
 def test_the_order_of_pools_precisions_and_degrees_does_not_matter(request: Request, shuffle: Random) -> None:
     other = replace(
@@ -96,6 +101,7 @@ def test_the_order_of_pools_precisions_and_degrees_does_not_matter(request: Requ
     assert first.frontier == second.frontier
 
 
+@share(0.5)
 @given(requests())
 def test_the_same_request_gets_the_same_decision(request: Request) -> None:
     assert decided(request) == decided(request)
@@ -103,6 +109,7 @@ def test_the_same_request_gets_the_same_decision(request: Request) -> None:
     assert renamed.plan == decided(request).plan
 
 
+@share(0.5)
 @given(requests())
 def test_doubling_all_prices_doubles_the_cost_and_keeps_the_layout(request: Request) -> None:
     dear = double_prices(request)
@@ -134,6 +141,7 @@ def double_prices(request: Request) -> Request:
     )
 
 
+@share(0.5)
 @given(requests(), st.booleans(), st.sampled_from((0.5, 1.0, 2.0)))
 def test_adding_a_gate_never_improves(drawn: Request, hourly: bool, factor: float) -> None:  # noqa: FBT001 - drawn
     request = open_handed(drawn)
