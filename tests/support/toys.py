@@ -5,6 +5,7 @@ from math import inf
 
 import numpy as np
 
+from placewright.core import gates
 from placewright.core.model import (
     Accelerator,
     Gates,
@@ -71,11 +72,10 @@ class ToyModel:
     def settings(self, wanted: Request) -> Sequence[Setting]:
         """One Setting per precision and concurrency."""
         choices = (8, 32) if wanted.workload.concurrency is None else (wanted.workload.concurrency,)
-        limit = wanted.gates.max_quantization_drift_percent
         return [
             self._setting(wanted, precision.name, concurrency)
             for precision in wanted.precisions
-            if limit is None or precision.drift_percent is None or precision.drift_percent <= limit
+            if gates.drift_allows(wanted, precision.name)
             for concurrency in choices
         ]
 

@@ -33,7 +33,7 @@ def alternatives(
 
     Args:
         request: what was asked.
-        settings: its candidates.
+        settings: its candidates, and those of precisions that the drift gate keeps out.
         outcome: what was decided.
         out_of_time: asked between solves; what is found until then counts.
     """
@@ -89,7 +89,7 @@ def _candidates(
     out_of_time: OutOfTime,
 ) -> Iterator[Layout]:
     """Layouts in the order of what they explain; some may repeat."""
-    admitted = [setting for setting in settings if gates.drift_allows(request, setting.precision)] or list(settings)
+    admitted = [setting for setting in settings if gates.drift_passes(request, setting.precision)] or list(settings)
     refused = [setting for setting in settings if setting not in admitted]
 
     def best(restricted: Sequence[Setting]) -> Layout | None:

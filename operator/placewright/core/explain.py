@@ -65,9 +65,12 @@ def explain(
         change = relax.relaxation(
             request, layers=model.layers(request), solve=solver, out_of_time=watch.share(0.7).out_of_time
         )
+    offered = settings
+    if not all(gates.drift_allows(request, precision.name) for precision in request.precisions):
+        offered = tuple(model.settings(gates.without_drift_gate(request)))
     return Explanation(
         rejections=rejections(request, model.rejections(request), outcome, solve=solver),
-        alternatives=alternatives(request, settings, outcome, out_of_time=watch.out_of_time),
+        alternatives=alternatives(request, offered, outcome, out_of_time=watch.out_of_time),
         relaxation=change,
     )
 
@@ -78,7 +81,7 @@ def solver_of(model: PerformanceModel, *, clock: Callable[[], float], watch: Wat
     def run(changed: Request) -> Outcome:
         seconds = min(most_seconds, watch.left())
         limited = replace(changed, solver=replace(changed.solver, time_limit_seconds=seconds))
-        return solve(limited, model.settings(gates.without_drift_gate(changed)), clock=clock)
+        return solve(limited, model.settings(changed), clock=clock)
 
     return run
 

@@ -105,13 +105,20 @@ def satisfied(request: Request, outcomes: Sequence[GateOutcome]) -> bool:
 
 
 def drift_allows(request: Request, precision: str) -> bool:
-    """Say whether the drift gate, alone, admits a precision as a constraint of the search."""
-    limit = request.gates.max_quantization_drift_percent
-    if limit is None:
-        return True
-    return satisfied(request, (judge(QUANTIZATION_DRIFT, limit, drift_percent(request, precision)),))
+    """Say whether the drift gate leaves a precision usable at all: it does not block, though it may warn."""
+    return not blocks(request, _drift_outcome(request, precision))
+
+
+def drift_passes(request: Request, precision: str) -> bool:
+    """Say whether the drift gate, as a constraint of the search, admits a precision."""
+    return satisfied(request, _drift_outcome(request, precision))
 
 
 def without_drift_gate(request: Request) -> Request:
-    """The request as performance models should see it, so that precisions the gate keeps out can still be judged."""
+    """The request as a model should see it to offer the precisions that the gate keeps out, for comparison."""
     return replace(request, gates=replace(request.gates, max_quantization_drift_percent=None))
+
+
+def _drift_outcome(request: Request, precision: str) -> tuple[GateOutcome, ...]:
+    limit = request.gates.max_quantization_drift_percent
+    return () if limit is None else (judge(QUANTIZATION_DRIFT, limit, drift_percent(request, precision)),)

@@ -33,7 +33,7 @@ def solve(
     """Choose the best layout of a request by the method it asks for.
 
     Gates are constraints first. When no layout passes them, `best` is None and `unblocked_best` is the best without
-    the gates on money; a layout of a precision that the drift gate does not admit comes last of all.
+    the gates on money; a precision that the drift gate only warns of comes last of all.
 
     Args:
         request: what is asked; `solver` names the method and its limits.
@@ -43,7 +43,7 @@ def solve(
     """
     candidates = tuple(settings)
     watch = Watch(clock, request.solver.time_limit_seconds)
-    admitted = [setting for setting in candidates if gates.drift_allows(request, setting.precision)]
+    admitted = [setting for setting in candidates if gates.drift_passes(request, setting.precision)]
     outcome = _solve_by_method(request, admitted, watch, on_progress)
     if outcome.unblocked_best is None and len(admitted) < len(candidates):
         outcome = _solve_by_method(request, candidates, watch, on_progress)

@@ -4,7 +4,7 @@ from itertools import count
 
 import pytest
 
-from placewright.core import explain, gates, methods
+from placewright.core import explain, methods
 from placewright.core.alternatives import alternatives, reason
 from placewright.core.explain import Explanation
 from placewright.core.model import (
@@ -38,7 +38,7 @@ def still() -> float:
 
 
 def explained(asked: Request) -> tuple[Outcome, Explanation]:
-    settings = tuple(MODEL.settings(gates.without_drift_gate(asked)))
+    settings = tuple(MODEL.settings(asked))
     outcome = methods.solve(asked, settings, clock=still)
     return outcome, explain.explain(asked, MODEL, settings, outcome, clock=still)
 

@@ -118,9 +118,36 @@ def test_an_unknown_gate_blocks_by_default(on_unknown: OnUnknown, *, blocked: bo
     assert gates.satisfied(asked, held) is not blocked
 
 
-def test_models_see_the_request_without_its_drift_gate() -> None:
+@pytest.mark.parametrize(
+    ("held", "allowed", "passes"),
+    [
+        (Gates(max_quantization_drift_percent=0.5), {"bf16", "fp8"}, {"bf16", "fp8"}),
+        (
+            Gates(max_quantization_drift_percent=0.5, on_violation=OnViolation.WARN),
+            {"bf16", "fp8", "int8"},
+            {"bf16", "fp8"},
+        ),
+        (
+            Gates(max_quantization_drift_percent=0.5, on_unknown=OnUnknown.WARN),
+            {"bf16", "fp8", "int4"},
+            {"bf16", "fp8", "int4"},
+        ),
+        (Gates(), {"bf16", "fp8", "int8", "int4"}, {"bf16", "fp8", "int8", "int4"}),
+    ],
+)
+def test_drift_keeps_out_what_blocks_and_prefers_what_passes(held: Gates, allowed: set[str], passes: set[str]) -> None:
+    asked = request_with(
+        held,
+        Precision(name="bf16"),
+        Precision(name="fp8", drift_percent=0.2),
+        Precision(name="int8", drift_percent=0.9),
+        Precision(name="int4"),
+    )
+    names = [precision.name for precision in asked.precisions]
+    assert {name for name in names if gates.drift_allows(asked, name)} == allowed
+    assert {name for name in names if gates.drift_passes(asked, name)} == passes
+
+
+def test_the_drift_gate_alone_can_be_taken_away() -> None:
     asked = request_with(Gates(max_quantization_drift_percent=0.5, max_cost_per_hour=3.0), Precision(name="fp8"))
-    seen = gates.without_drift_gate(asked)
-    assert seen.gates == Gates(max_cost_per_hour=3.0)
-    assert not gates.drift_allows(asked, "fp8")
-    assert gates.drift_allows(seen, "fp8")
+    assert gates.without_drift_gate(asked).gates == Gates(max_cost_per_hour=3.0)

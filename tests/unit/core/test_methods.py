@@ -44,7 +44,7 @@ def ticking(seconds: float) -> Callable[[], float]:
 def solve(asked: Request, *, clock: Callable[[], float] = still, **solver: object) -> Outcome:
     options = replace(asked.solver, **solver)  # type: ignore[arg-type]
     asked = replace(asked, solver=options)
-    return methods.solve(asked, toys.ToyModel().settings(gates.without_drift_gate(asked)), clock=clock)
+    return methods.solve(asked, toys.ToyModel().settings(asked), clock=clock)
 
 
 def best(outcome: Outcome) -> Layout:
@@ -117,16 +117,26 @@ def test_warning_gates_are_still_preferred() -> None:
     assert solve(asked).warnings == ()
 
 
-def test_a_precision_whose_drift_fails_is_used_only_as_the_blocked_plan() -> None:
+def test_a_precision_whose_drift_fails_is_no_candidate_unless_the_gate_only_warns() -> None:
     gate = Gates(max_quantization_drift_percent=0.5)
     both = solve(toys.request(precisions=(BF16, FP8), gates=gate))
     assert best(both).precision == "bf16"
     alone = solve(toys.request(precisions=(FP8,), gates=gate))
-    assert alone.best is None
-    assert alone.unblocked_best is not None
-    assert alone.unblocked_best.precision == "fp8"
-    warned = solve(toys.request(precisions=(FP8,), gates=replace(gate, on_violation=OnViolation.WARN)))
+    assert (alone.best, alone.report.status) == (None, SolveStatus.INFEASIBLE)
+    warning = replace(gate, on_violation=OnViolation.WARN)
+    warned = solve(toys.request(precisions=(FP8,), gates=warning))
     assert best(warned).precision == "fp8"
+    assert warned.warnings == ("gate QuantizationDrift is exceeded: 0.6 > 0.5 (onViolation is Warn)",)
+    preferred = solve(toys.request(precisions=(BF16, FP8), gates=warning))
+    assert best(preferred).precision == "bf16"
+
+
+def test_settings_that_the_drift_gate_refuses_are_never_used() -> None:
+    asked = toys.request(precisions=(FP8,), gates=Gates(max_quantization_drift_percent=0.5))
+    refused = toys.ToyModel().settings(gates.without_drift_gate(asked))
+    outcome = methods.solve(asked, refused, clock=still)
+    assert outcome.best is None
+    assert outcome.unblocked_best is not None
 
 
 @pytest.mark.parametrize(
@@ -136,7 +146,6 @@ def test_unmeasured_drift_goes_by_on_unknown(on_unknown: OnUnknown, *, used: boo
     gate = Gates(max_quantization_drift_percent=0.5, on_unknown=on_unknown)
     outcome = solve(toys.request(precisions=(Precision(name="fp8"),), gates=gate))
     assert (outcome.best is not None) is used
-    assert outcome.unblocked_best is not None
     assert len(outcome.warnings) == lines
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from placewright.configdir.reader import read_config_dir
-from placewright.core import figures, gates, methods, relax
+from placewright.core import figures, methods, relax
 from placewright.core.model import (
     Gates,
     Method,
@@ -33,11 +33,11 @@ def still() -> float:
 
 
 def solve_toy(asked: Request) -> Outcome:
-    return methods.solve(asked, toys.ToyModel().settings(gates.without_drift_gate(asked)), clock=still)
+    return methods.solve(asked, toys.ToyModel().settings(asked), clock=still)
 
 
 def solve_real(asked: Request) -> Outcome:
-    return methods.solve(asked, model_for(asked).settings(gates.without_drift_gate(asked)), clock=still)
+    return methods.solve(asked, model_for(asked).settings(asked), clock=still)
 
 
 def relaxed(asked: Request, solve: Callable[[Request], Outcome] = solve_toy) -> Relaxation:
