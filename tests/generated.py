@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from placewright.api import reference
 from placewright.api.crd import render_all
 from tests.support.chart_files import crd_template, readme_with_values, schema_with_texts
 
@@ -44,6 +45,10 @@ def _chart_crds(_root: Path) -> dict[str, str]:
     }
 
 
+def _api_reference(_root: Path) -> dict[str, str]:
+    return {"docs/api-reference.md": reference.render()}
+
+
 def _chart_texts(root: Path) -> dict[str, str]:
     def read(name: str) -> str:
         return (root / CHART / name).read_text(encoding="utf-8")
@@ -58,6 +63,7 @@ def _chart_texts(root: Path) -> dict[str, str]:
 SOURCES = (
     Source(name="the API types", render=_crds, whole_folder="crds/*"),
     Source(name="the API types", render=_chart_crds, whole_folder=str(CHART / "templates/crd-*")),
+    Source(name="the API types", render=_api_reference),
     Source(name="the chart's values.yaml", render=_chart_texts),
 )
 
@@ -72,8 +78,10 @@ def stale(root: Path, sources: Sequence[Source] = SOURCES) -> list[str]:
             if not file.is_file():
                 found.append(f"{name} is missing; it comes from {source.name}")
             elif file.read_text(encoding="utf-8") != text:
-                found.append(f"{name} is not what {source.name} gives now")
-        found += [f"{name} is left over: {source.name} no longer gives it" for name in _surplus(root, source, rendered)]
+                found.append(f"{name} is not what comes from {source.name} now")
+        found += [
+            f"{name} is left over: it no longer comes from {source.name}" for name in _surplus(root, source, rendered)
+        ]
     return found
 
 
