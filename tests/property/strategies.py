@@ -326,7 +326,14 @@ def architectures(*, most_layers: int) -> st.SearchStrategy[Architecture]:
 
 
 @st.composite
-def analytic(draw: st.DrawFn, *, most_layers: int = 8, most_stages: int = 3, most_pools: int = 2) -> Request:
+def analytic(
+    draw: st.DrawFn,
+    *,
+    most_layers: int = 8,
+    most_stages: int = 3,
+    most_pools: int = 2,
+    runtimes: tuple[Runtime, ...] = tuple(Runtime),
+) -> Request:
     """A request whose performance is predicted."""
     stock = draw(pools(most=most_pools, priced=draw(st.integers(0, 5)) > 0))
     load = Workload(
@@ -352,7 +359,7 @@ def analytic(draw: st.DrawFn, *, most_layers: int = 8, most_stages: int = 3, mos
             max_pipeline=draw(st.integers(1, most_stages)),
             min_layers_per_stage=draw(st.sampled_from((1, 1, 1, 3))),
             allow_mixed_pools=draw(st.booleans()),
-            runtime=draw(st.sampled_from(Runtime)),
+            runtime=draw(st.sampled_from(runtimes)),
         ),
         objective=draw(objectives(rates=(10.0, 100_000.0))),
         gates=draw(gates_of(per_million=(0.001, 10.0))),

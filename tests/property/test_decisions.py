@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from placewright.core.decide import decide
-from placewright.core.model import Decision, Method, PlanState, Request, SolveStatus
+from placewright.core.model import Decision, Method, PlanState, Request, Runtime, SolveStatus
 from placewright.core.verify import verify
 from tests.property.effort import share
 from tests.property.expected import expected, loss_of, not_below, same_loss
@@ -84,6 +84,12 @@ def test_measured_requests_are_decided_as_the_rows_say(request: Request) -> None
 @share(0.5)
 @given(analytic())
 def test_analytic_requests_are_decided_as_the_reference_would(request: Request) -> None:
+    check(request, reference.frontier(request, analytic_settings(request)))
+
+
+@share(0.2)
+@given(analytic(most_layers=80, most_stages=6, runtimes=(Runtime.VLLM,)))
+def test_analytic_requests_of_real_size_are_decided_as_the_reference_would(request: Request) -> None:
     check(request, reference.frontier(request, analytic_settings(request)))
 
 
