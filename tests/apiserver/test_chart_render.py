@@ -1,0 +1,338 @@
+"""The chart as both Helms render it: valid for every combination of values, and every value does something.
+
+No server is needed for these, only Helm and kubeconform; schemas are those that kubernetes-validate brings along.
+"""
+
+import copy
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped]  # ships no types
+import pytest
+import yaml
+
+from tests.support.chart_files import documented_values
+from tests.support.helm import CHART, NEWEST, Helm, one
+
+Json = dict[str, Any]
+
+OLDEST = "1.29.0"  # Chart.yaml's kubeVersion
+SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+
+EVERYTHING: Json = {
+    "nameOverride": "pw",
+    "image": {"registry": "registry.example.com:5000/team", "tag": "1.2.3", "pullPolicy": "Always"},
+    "imagePullSecrets": [{"name": "regcred"}],
+    "serviceAccount": {"name": "planner", "annotations": {"example.com/role": "planner"}},
+    "service": {"annotations": {"prometheus.io/scrape": "true"}, "labels": {"team": "ml"}},
+    "serviceMonitor": {
+        "enabled": True,
+        "labels": {"release": "prometheus"},
+        "relabelings": [{"action": "labeldrop", "regex": "pod"}],
+        "metricRelabelings": [{"action": "drop", "sourceLabels": ["__name__"], "regex": "python_.*"}],
+    },
+    "networkPolicy": {
+        "enabled": True,
+        "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+        "apiServer": [{"ipBlock": {"cidr": "10.0.0.1/32"}}],
+    },
+    "extraEnv": [
+        {"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"},
+        {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+    ],
+    "commonLabels": {"team": "platform"},
+    "podLabels": {"team": "ml", "stage": "test"},
+    "podAnnotations": {"example.com/note": "yes"},
+    "nodeSelector": {"kubernetes.io/arch": "amd64"},
+    "tolerations": [{"key": "system", "operator": "Exists", "effect": "NoSchedule"}],
+    "affinity": {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": [{"key": "pool", "operator": "In", "values": ["system"]}]}]
+            }
+        }
+    },
+    "topologySpreadConstraints": [
+        {
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": {"app.kubernetes.io/name": "pw"}},
+        }
+    ],
+    "priorityClassName": "system-cluster-critical",
+}
+MATRIX: dict[str, Json] = {
+    "defaults": {},
+    "everything": EVERYTHING,
+    "namespaced": {"watchNamespaces": ["serving", "research"]},
+    "namespaced-everything": {**EVERYTHING, "watchNamespaces": ["serving"]},
+    "bare": {
+        "crds": {"enabled": False},
+        "serviceAccount": {"create": False},
+        "rbac": {"create": False, "userRoles": False},
+        "resources": {"requests": None, "limits": None},
+        "podSecurityContext": {"runAsUser": None, "runAsGroup": None},
+    },
+    "digest": {"image": {"registry": "registry.example.com", "tag": "1.2.3", "digest": DIGEST}},
+    "crds-not-kept": {"crds": {"keep": False}, "rbac": {"aggregateUserRoles": False}},
+}
+
+# Another value for each; both switches are on already, so that what they guard is there to change.
+SWITCHED_ON: Json = {"serviceMonitor": {"enabled": True}, "networkPolicy": {"enabled": True}}
+OTHER: dict[str, Any] = {
+    "nameOverride": "other",
+    "fullnameOverride": "other",
+    "crds.enabled": False,
+    "crds.keep": False,
+    "image.registry": "registry.example.com",
+    "image.repository": "other",
+    "image.tag": "9.9.9",
+    "image.digest": DIGEST,
+    "image.pullPolicy": "Never",
+    "imagePullSecrets": [{"name": "regcred"}],
+    "watchNamespaces": ["serving"],
+    "solver.processes": 2,
+    "solver.memoryMiB": 1024,
+    "solver.graceSeconds": 7.5,
+    "resyncSeconds": 60,
+    "log.format": "text",
+    "log.level": "DEBUG",
+    "serviceAccount.create": False,
+    "serviceAccount.name": "other",
+    "serviceAccount.annotations": {"a": "b"},
+    "serviceAccount.automount": False,
+    "rbac.create": False,
+    "rbac.userRoles": False,
+    "rbac.aggregateUserRoles": False,
+    "http.host": "[::]",
+    "http.port": 9090,
+    "service.type": "NodePort",
+    "service.port": 80,
+    "service.annotations": {"a": "b"},
+    "service.labels": {"a": "b"},
+    "serviceMonitor.enabled": False,
+    "serviceMonitor.namespace": "monitoring",
+    "serviceMonitor.labels": {"a": "b"},
+    "serviceMonitor.interval": "15s",
+    "serviceMonitor.scrapeTimeout": "5s",
+    "serviceMonitor.relabelings": [{"action": "labeldrop", "regex": "pod"}],
+    "serviceMonitor.metricRelabelings": [{"action": "labeldrop", "regex": "pod"}],
+    "networkPolicy.enabled": False,
+    "networkPolicy.from": [{"podSelector": {}}],
+    "networkPolicy.apiServer": [{"ipBlock": {"cidr": "10.0.0.1/32"}}],
+    "networkPolicy.apiServerPorts": [6443],
+    "resources": {"limits": {"memory": "8Gi"}},
+    "tmpSizeLimit": "1Gi",
+    "podSecurityContext": {"runAsUser": 1000},
+    "securityContext": {"privileged": False},
+    "terminationGracePeriodSeconds": 60,
+    "extraEnv": [{"name": "A", "value": "b"}],
+    "commonLabels": {"a": "b"},
+    "podLabels": {"a": "b"},
+    "podAnnotations": {"a": "b"},
+    "nodeSelector": {"a": "b"},
+    "tolerations": [{"operator": "Exists"}],
+    "affinity": {"nodeAffinity": {}},
+    "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "a", "whenUnsatisfiable": "DoNotSchedule"}],
+    "priorityClassName": "system-node-critical",
+}
+
+WRONG: list[tuple[Json, str]] = [
+    ({"image": {"tg": "1"}}, "at '/image': additional properties 'tg' not allowed"),
+    ({"replicas": 2}, "additional properties 'replicas' not allowed"),
+    ({"image": {"tag": 1.0}}, "at '/image/tag': got number, want string"),
+    ({"image": {"digest": "sha256:abc"}}, "at '/image/digest'"),
+    ({"solver": {"processes": 0}}, "at '/solver/processes': minimum: got 0, want 1"),
+    ({"log": {"level": "info"}}, "at '/log/level': value must be one of 'DEBUG', 'INFO', 'WARNING', 'ERROR'"),
+    ({"watchNamespaces": "serving"}, "at '/watchNamespaces': got string, want array"),
+    ({"watchNamespaces": ["Serving"]}, "at '/watchNamespaces/0'"),
+    ({"crds": {"enabled": "yes"}}, "at '/crds/enabled': got string, want boolean"),
+    ({"http": {"port": 70000}}, "at '/http/port': maximum"),
+    ({"podLabels": {"app.kubernetes.io/name": "x"}}, "at '/podLabels/app.kubernetes.io~1name': false schema"),
+    ({"extraEnv": [{"value": "x"}]}, "at '/extraEnv/0': missing property 'name'"),
+    ({"terminationGracePeriodSeconds": 5}, "at '/terminationGracePeriodSeconds': minimum: got 5, want 30"),
+]
+
+
+@pytest.fixture(params=["helm3", "helm4"])
+def helm(request: pytest.FixtureRequest, program: Callable[[str], Path], tmp_path: Path) -> Helm:
+    return Helm(program(request.param), tmp_path)
+
+
+@pytest.fixture
+def newest_helm(helm4: Path, tmp_path: Path) -> Helm:
+    return Helm(helm4, tmp_path)
+
+
+def test_lint_has_nothing_to_say(helm: Helm) -> None:
+    done = helm.run("lint", "--strict", CHART)
+    assert "[WARNING]" not in done.stdout
+    assert "[ERROR]" not in done.stdout
+
+
+@pytest.mark.parametrize("case", MATRIX)
+def test_manifests_are_valid_on_the_oldest_and_the_newest_kubernetes(helm: Helm, case: str) -> None:
+    manifests = helm.render(MATRIX[case], kubernetes=OLDEST)
+    assert len({(item["kind"], item["metadata"].get("namespace"), item["metadata"]["name"]) for item in manifests}) == (
+        len(manifests)
+    )
+    for manifest in manifests:
+        if manifest["kind"] != "ServiceMonitor":  # not Kubernetes' own; see below
+            kubernetes_validate.validate(manifest, OLDEST, strict=True)
+            kubernetes_validate.validate(manifest, NEWEST, strict=True)
+
+
+@pytest.mark.parametrize("case", MATRIX)
+def test_kubeconform_agrees(newest_helm: Helm, kubeconform: Path, case: str) -> None:
+    manifests = newest_helm.render(MATRIX[case])
+    location = (
+        f"{SCHEMAS}/{{{{.NormalizedKubernetesVersion}}}}-local-strict/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
+    )
+    options = ["-strict", "-summary", "-kubernetes-version", NEWEST, "-skip", "ServiceMonitor"]
+    done = subprocess.run(
+        [str(kubeconform), *options, "-schema-location", location, "-"],
+        input=yaml.safe_dump_all(manifests),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    skipped = sum(manifest["kind"] == "ServiceMonitor" for manifest in manifests)
+    assert f"Valid: {len(manifests) - skipped}, Invalid: 0, Errors: 0, Skipped: {skipped}" in done.stdout
+
+
+@pytest.mark.parametrize("case", MATRIX)
+def test_both_helms_render_the_same(case: str, helm3: Path, helm4: Path, tmp_path: Path) -> None:
+    assert Helm(helm3, tmp_path).render(MATRIX[case]) == Helm(helm4, tmp_path).render(MATRIX[case])
+
+
+def test_a_kubernetes_that_is_too_old_is_refused(helm: Helm) -> None:
+    done = helm.run("template", "placewright", CHART, "--kube-version", "1.28.9", check=False)
+    assert done.returncode != 0
+    assert ">=1.29.0-0" in done.stderr
+
+
+@pytest.mark.parametrize(("values", "said"), WRONG, ids=[said for _, said in WRONG])
+def test_wrong_values_are_refused_with_their_place(helm: Helm, values: Json, said: str) -> None:
+    told = helm.refusal(values)
+    assert said in told
+    assert "values don't meet the specifications of the schema" in told
+
+
+def test_there_is_another_value_for_every_value() -> None:
+    paths = {value.path for value in documented_values((CHART / "values.yaml").read_text(encoding="utf-8"))}
+    assert paths == set(OTHER)
+
+
+@pytest.mark.parametrize("path", OTHER)
+def test_every_value_does_something(newest_helm: Helm, path: str) -> None:
+    changed = copy.deepcopy(SWITCHED_ON)
+    *parents, last = path.split(".")
+    node = changed
+    for key in parents:
+        node = node.setdefault(key, {})
+    node[last] = OTHER[path]
+    assert newest_helm.render(changed) != newest_helm.render(SWITCHED_ON)
+
+
+def test_the_operators_rights_are_these_and_no_more(newest_helm: Helm) -> None:
+    manifests = newest_helm.render()
+    assert one(manifests, "ClusterRole", "placewright")["rules"] == [
+        {"apiGroups": ["placewright.dev"], "resources": ["placementrequests"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": ["placewright.dev"], "resources": ["placementrequests/status"], "verbs": ["patch"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
+    ]
+    bindings = [item for item in manifests if item["kind"].endswith("Binding")]
+    assert [(item["kind"], item["roleRef"]["name"], item["subjects"]) for item in bindings] == [
+        (
+            "ClusterRoleBinding",
+            "placewright",
+            [{"kind": "ServiceAccount", "name": "placewright", "namespace": "placewright"}],
+        )
+    ]
+
+
+def test_a_namespaced_operator_has_no_rights_in_the_cluster(newest_helm: Helm) -> None:
+    manifests = newest_helm.render({"watchNamespaces": ["serving", "research"], "rbac": {"userRoles": False}})
+    assert not [item for item in manifests if item["kind"].startswith("ClusterRole")]
+    roles = [item for item in manifests if item["kind"] in {"Role", "RoleBinding"}]
+    assert [(item["kind"], item["metadata"]["namespace"]) for item in roles] == [
+        ("Role", "serving"),
+        ("Role", "research"),
+        ("RoleBinding", "serving"),
+        ("RoleBinding", "research"),
+    ]
+    arguments = one(manifests, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert arguments[:3] == ["run", "--namespace=serving", "--namespace=research"]
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ({}, "placewright:0.1.0"),
+        ({"tag": "1.2.3"}, "placewright:1.2.3"),
+        ({"registry": "registry.example.com"}, "registry.example.com/placewright:0.1.0"),
+        ({"registry": "registry.example.com:5000/team/", "tag": "x"}, "registry.example.com:5000/team/placewright:x"),
+        (
+            {"registry": "registry.example.com", "tag": "x", "digest": DIGEST},
+            f"registry.example.com/placewright@{DIGEST}",
+        ),
+        ({"repository": "mirror/placewright"}, "mirror/placewright:0.1.0"),
+    ],
+)
+def test_the_image_is_named_by_registry_tag_or_digest(newest_helm: Helm, image: Json, expected: str) -> None:
+    pod = one(newest_helm.render({"image": image}), "Deployment")["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == expected
+
+
+def test_one_operator_at_a_time_with_probes_and_one_place_to_write(newest_helm: Helm) -> None:
+    deployment = one(newest_helm.render(), "Deployment")["spec"]
+    assert (deployment["replicas"], deployment["strategy"]) == (1, {"type": "Recreate"})
+    container = deployment["template"]["spec"]["containers"][0]
+    assert container["livenessProbe"]["httpGet"]["path"] == container["startupProbe"]["httpGet"]["path"] == "/healthz"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]
+    assert deployment["template"]["spec"]["volumes"] == [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}]
+
+
+def test_the_scrape_keeps_the_requests_own_labels_and_finds_the_service(newest_helm: Helm) -> None:
+    manifests = newest_helm.render({"serviceMonitor": {"enabled": True, "namespace": "monitoring"}})
+    monitor, service = one(manifests, "ServiceMonitor"), one(manifests, "Service")
+    assert monitor["apiVersion"] == "monitoring.coreos.com/v1"
+    assert monitor["metadata"]["namespace"] == "monitoring"
+    assert monitor["spec"]["namespaceSelector"] == {"matchNames": [service["metadata"]["namespace"]]}
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert monitor["spec"]["endpoints"] == [
+        {"port": "http", "path": "/metrics", "honorLabels": True, "interval": "30s", "scrapeTimeout": "10s"}
+    ]
+    assert [port["name"] for port in service["spec"]["ports"]] == ["http"]
+
+
+def test_service_monitor_and_policy_are_behind_switches(newest_helm: Helm) -> None:
+    assert not {"ServiceMonitor", "NetworkPolicy"} & {item["kind"] for item in newest_helm.render()}
+
+
+def test_two_releases_of_one_name_share_no_cluster_wide_name(newest_helm: Helm) -> None:
+    def cluster_wide(namespace: str) -> set[str]:
+        manifests = newest_helm.render({"crds": {"enabled": False}}, namespace=namespace)
+        return {item["metadata"]["name"] for item in manifests if "namespace" not in item["metadata"]}
+
+    assert not cluster_wide("one") & cluster_wide("two")
+
+
+def test_it_works_as_a_dependency_with_a_condition(helm: Helm, tmp_path: Path) -> None:
+    parent = tmp_path / "parent"
+    shutil.copytree(CHART, parent / "charts/placewright")
+    dependency = {"name": "placewright", "version": "0.1.0", "condition": "placewright.enabled"}
+    chart = {"apiVersion": "v2", "name": "parent", "version": "0.1.0", "dependencies": [dependency]}
+    (parent / "Chart.yaml").write_text(yaml.safe_dump(chart))
+
+    on = helm.render({"placewright": {"enabled": True}, "global": {"team": "ml"}}, chart=parent)
+    assert one(on, "Deployment")
+    assert helm.render({"placewright": {"enabled": False}}, chart=parent) == []
