@@ -44,6 +44,10 @@ class Change:
 class Knob(Protocol):
     """One thing that a user could change."""
 
+    @property
+    def widening(self) -> int:
+        """How much lifting it widens the search: 0 hardly, 1 some, 2 a lot."""
+
     def lifted(self, request: Request) -> Request:
         """The request as if the limit were not there (or as far as it can go)."""
 
@@ -72,6 +76,7 @@ class Reach:
     actual: Callable[[Layout], float | None]
     upper: bool
     show: Callable[[float], str]
+    widening: int = 0
 
     def lifted(self, request: Request) -> Request:
         """The request without the limit."""
@@ -122,6 +127,7 @@ class Latency:
     limit: float
     set_to: Callable[[Request, float | None], Request]
     actual: Callable[[Layout], float | None]
+    widening: int = 0
 
     def lifted(self, request: Request) -> Request:
         """The request without the target."""
@@ -183,6 +189,7 @@ class Steps:
     shown: Callable[[int], str]
     size: Callable[[int], float]
     phrase: Callable[[int], str]
+    widening: int = 0
 
     def lifted(self, request: Request) -> Request:
         """The request after all steps."""
@@ -212,7 +219,9 @@ class Steps:
         )
 
 
-def switch(field: str, *, current: str, needed: str, change: Callable[[Request], Request], phrase: str) -> Steps:
+def switch(
+    field: str, *, current: str, needed: str, change: Callable[[Request], Request], phrase: str, widening: int = 0
+) -> Steps:
     """A change without degrees; it counts as large as doubling something."""
     return Steps(
         field=field,
@@ -222,10 +231,13 @@ def switch(field: str, *, current: str, needed: str, change: Callable[[Request],
         shown=lambda _step: needed,
         size=lambda _step: 1.0,
         phrase=lambda _step: phrase,
+        widening=widening,
     )
 
 
-def raising(field: str, value: int, *, up_to: int, change: Callable[[Request, int], Request], noun: str) -> Steps:
+def raising(
+    field: str, value: int, *, up_to: int, change: Callable[[Request, int], Request], noun: str, widening: int = 0
+) -> Steps:
     """A whole number that grows one by one."""
     return Steps(
         field=field,
@@ -235,6 +247,7 @@ def raising(field: str, value: int, *, up_to: int, change: Callable[[Request, in
         shown=lambda step: str(value + step),
         size=lambda step: step / max(value, 1),
         phrase=lambda step: f"with {value + step} {noun}: raise {field} from {value} to {value + step}",
+        widening=widening,
     )
 
 

@@ -25,6 +25,7 @@ def shape_levers(request: Request, layers: int) -> Iterator[Knob]:
         up_to=min(layers, sane_stages(request)),
         change=lambda asked, value: _with_shape(asked, lambda entry: replace(entry, max_pipeline=value)),
         noun="pipeline stages",
+        widening=1,
     )
     yield lowering(
         _LEAST_LAYERS.of(request),
@@ -42,6 +43,7 @@ def shape_levers(request: Request, layers: int) -> Iterator[Knob]:
             needed="true",
             change=lambda asked: _with_shape(asked, lambda entry: replace(entry, allow_mixed_pools=True)),
             phrase=f"with stages in several pools: set {field} to true",
+            widening=2,
         )
 
 

@@ -36,7 +36,13 @@ def relaxation(request: Request, *, layers: int, solve: Solver, out_of_time: Cal
         return _told(request, [single], approves)
     # Together with a deeper pipeline, more stock is of use.
     knobs = [knob for group in levers(request, layers, sane_stages(request)) for knob in group]
-    sets = [_several(request, knobs, order, approves) for order in (knobs, knobs[::-1])]
+    for widening in (0, 1, 2):  # the narrowest search in which something helps
+        candidates = [knob for knob in knobs if knob.widening <= widening]
+        if approves(_lifted(request, candidates)) is not None:
+            break
+    else:
+        return None
+    sets = [_several(request, candidates, order, approves) for order in (candidates, candidates[::-1])]
     found = [changes for changes in sets if changes]
     if not found:
         return None
@@ -82,13 +88,11 @@ def _single(request: Request, groups: Sequence[Sequence[Knob]], approves: Approv
 
 
 def _several(request: Request, knobs: Sequence[Knob], order: Sequence[Knob], approves: Approves) -> list[Change]:
-    """Several knobs of which none can be left out, each turned as little as the others allow; empty when none help.
+    """Of knobs that help together, those that cannot be left out, each turned as little as the others allow.
 
-    Knobs early in `order` stay at the user's value where possible.
+    Knobs early in `order` stay at the user's value where possible. Empty when time ran out.
     """
     needed = list(knobs)
-    if approves(_lifted(request, needed)) is None:
-        return []
     for knob in order:
         without = [entry for entry in needed if entry is not knob]
         if approves(_lifted(request, without)) is not None:
@@ -97,6 +101,8 @@ def _several(request: Request, knobs: Sequence[Knob], order: Sequence[Knob], app
     changed = request
     while needed:  # stock and shape first, money last: prices follow from the layout
         knob = needed.pop()
+        if approves(_lifted(changed, needed)) is not None:
+            continue  # what was turned since needs less than what was lifted
         change = knob.smallest(_lifted(changed, needed), approves, inf)
         if change is None:
             return []
