@@ -15,6 +15,7 @@ from placewright.core.model import (
     Measured,
     Measurement,
     OnUnknown,
+    OnViolation,
     Pool,
     Precision,
     Request,
@@ -27,8 +28,8 @@ from tests.support.frontier import Point
 from tests.support.oracle import fewest_nodes
 
 
-def admitted(request: Request) -> list[Precision]:
-    """Precisions that the drift gate lets into the search: nothing fails it, and nothing unknown where that blocks."""
+def passing(request: Request) -> list[Precision]:
+    """Precisions that the drift gate lets pass: their drift is within the limit, or unknown where that is let pass."""
     gates: Gates = request.gates
     limit = gates.max_quantization_drift_percent
     if limit is None:
@@ -39,6 +40,14 @@ def admitted(request: Request) -> list[Precision]:
         if (drift is None and gates.on_unknown is not OnUnknown.BLOCK) or (drift is not None and drift <= limit):
             found.append(precision)
     return found
+
+
+def admitted(request: Request) -> list[Precision]:
+    """Precisions that may be planned at all: those that pass, and those that the drift gate only warns of."""
+    good = passing(request)
+    if request.gates.on_violation is OnViolation.BLOCK:
+        return good
+    return [each for each in request.precisions if each in good or money.drift_percent(request, each) is not None]
 
 
 def kinds_of(request: Request, degrees: tuple[int, ...]) -> list[tuple[int, Pool, int]]:

@@ -115,9 +115,8 @@ def test_step_hop_and_latencies_are_those_of_hand_arithmetic() -> None:
     stage += f["decode_arithmetic"] * 2 * sequences * head / peak
     hop = 15e-6 + (sequences + entering * 1000) * 4 * 4096 / 400e9
     bottleneck = 16 * layer + stage + hop
-    first = (
-        g["prefill_arithmetic"] * products + g["prefill_attention"] * scores + g["prefill_all_reduce"] * reduces
-    ) * (1 + 7 * FITTED.first_token_contention)
+    first = g["prefill_arithmetic"] * products + g["prefill_attention"] * scores + g["prefill_all_reduce"] * reduces
+    first *= 1 + 7 * FITTED.first_token_contention
     once = FITTED.first_token_request_seconds + 2 * FITTED.first_token_sequence_seconds * sequences
     ttft = 32 * first + once + 15e-6 + 1000 * 4 * 4096 / 400e9
 
