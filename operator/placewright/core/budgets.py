@@ -115,14 +115,15 @@ def enumeration(request: Request, settings: Sequence[Setting], watch: Watch, on_
         if work.watch.out_of_time():
             break
         work.fastest_within(budget)
+    cut = "" if len(work.trials) == len(tried) else f" (of {len(tried)}, cut by the time limit)"
     proves = (
-        f"the best of {len(work.trials)} budgets, each at its largest throughput; "
+        f"the best of {len(work.trials)} budgets{cut}, each at its largest throughput; "
         "not optimal in general: a better layout may cost something between two budgets"
     )
     outcome = _finish(work, exact, Method.ENUMERATION, proves=proves, competitive=competitive)
     saved = sum(1 for budget in grid if budget not in tried)
     outcome = replace(outcome, report=replace(outcome.report, budgets_saved=saved))
-    if work.found:
+    if work.found or not work.trials:
         return outcome
     dearest = max(trial.budget_per_hour for trial in work.trials)
     line = f"nothing fits the budgets, the largest is ${dearest:.6g}/h; the cheapest layout costs "
@@ -223,7 +224,7 @@ def _tighten(work: _Work, start: float, *, within_gates: bool) -> bool:
         if layout is None:
             return not work.watch.out_of_time()
         if layout.cost_per_hour >= last_cost or not goal.meets_floor(layout):
-            return True
+            break
         last_cost = layout.cost_per_hour
         budget = last_cost * _BELOW
         choice = work.choice()
@@ -232,7 +233,7 @@ def _tighten(work: _Work, start: float, *, within_gates: bool) -> bool:
             budget = min(budget, goal.budget_to_beat(goal.loss(best), layout.tokens_per_second) * _BELOW)
         if price is not None:
             budget = min(budget, price * layout.tokens_per_second * 3600.0 / 1e6)
-    return True
+    return not work.watch.out_of_time()  # an answer that was cut proves nothing
 
 
 def _before(

@@ -168,6 +168,22 @@ def test_a_search_that_is_cut_at_once_says_so() -> None:
     assert outcome.report.status is SolveStatus.TIME_LIMIT
 
 
+@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("step", [0.3, 1.0, 3.0, 10.0, 100.0])
+@pytest.mark.parametrize("target", [None, 0.42])
+def test_no_method_claims_more_than_it_had_time_for(method: Method, step: float, target: float | None) -> None:
+    outcome = solve(toys.request(), clock=ticking(step), method=method, target_cost_per_million_tokens=target)
+    optimum = best(solve(toys.request())).cost_per_million_tokens
+    report = outcome.report
+    if outcome.best is None:
+        assert report.status is SolveStatus.TIME_LIMIT
+        assert report.gap_percent is None
+    elif report.status is SolveStatus.OPTIMAL:
+        assert outcome.best.cost_per_million_tokens == pytest.approx(optimum)
+    elif report.bound_cost_per_million_tokens is not None:
+        assert report.bound_cost_per_million_tokens <= optimum * (1 + 1e-9)
+
+
 def test_a_search_that_is_cut_later_tells_its_gap() -> None:
     reports = [solve(toys.request(), clock=ticking(step)).report for step in (0.5, 1.0, 2.0, 4.0, 8.0)]
     cut = [report for report in reports if report.status is SolveStatus.FEASIBLE]
