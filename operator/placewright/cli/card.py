@@ -44,6 +44,8 @@ _OF_WHOLE_LAYOUTS: Final = {
     RejectionCode.DRIFT_GATE,
 }
 
+_OF_TARGETS: Final = (Method.ENUMERATION, Method.ITERATIVE)
+
 _GATE_TONES: Final[dict[GateResult, Tone]] = {
     GateResult.PASS: "good",
     GateResult.FAIL: "bad",
@@ -132,7 +134,8 @@ def proof_fields(decision: Decision, seconds: float) -> list[Field]:
     report = decision.report
     entries = [Field("proof", proof_text(decision), "good" if report.status is SolveStatus.OPTIMAL else "warn")]
     searched = f"{report.method.lower()}, {text.seconds(seconds)}"
-    if report.method is not Method.EXACT and report.proves:
+    told_already = any(report.proves.startswith(line) for line in decision.warnings)
+    if report.method is not Method.EXACT and report.proves and not told_already:
         searched += f": {report.proves}"
     entries.append(Field("method", searched))
     distance = report.distance_to_exact_percent
@@ -145,7 +148,11 @@ def proof_fields(decision: Decision, seconds: float) -> list[Field]:
         saved = text.counted(report.budgets_saved, "budget")
         entries.append(Field("range", f"{told}; {saved} outside it saved"))
     elif report.budgets_saved:
-        entries.append(Field("range", f"none can reach the target price; {report.budgets_saved} budgets saved"))
+        saved = text.counted(report.budgets_saved, "budget")
+        entries.append(Field("range", f"none can reach the target price; {saved} saved"))
+    if report.method in _OF_TARGETS and not report.trials:
+        over = (entry for entry in decision.rejections if entry.code is RejectionCode.COST_PER_TOKEN_GATE)
+        entries += [Field("target", entry.message, "warn") for entry in over]
     if report.confidence == "Lower":
         entries.append(Field("confidence", "lower: figures of mixture-of-experts models are less certain", "warn"))
     entries += [Field("warning", line, "warn") for line in decision.warnings]
@@ -192,7 +199,7 @@ def change_fields(decision: Decision) -> list[Field]:
     if decision.plan is not None and decision.plan.state is PlanState.APPROVED:
         return []
     if decision.relaxation is None:
-        return [Field("change", "no single small change of the request was found that would help", "warn")]
+        return [Field("change", "no change of the request was found that would help", "warn")]
     return [Field("change", decision.relaxation.message, "warn")]
 
 

@@ -13,7 +13,8 @@ _HELP = """Print the completion script of SHELL.
 \b
 bash:  echo 'source <(placewright completion bash)' >> ~/.bashrc
 zsh:   echo 'source <(placewright completion zsh)' >> ~/.zshrc
-fish:  placewright completion fish > ~/.config/fish/completions/placewright.fish
+fish:  placewright completion fish \\
+           > ~/.config/fish/completions/placewright.fish
 """
 
 

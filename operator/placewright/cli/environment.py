@@ -11,27 +11,34 @@ _CACHE = "NUMBA_CACHE_DIR"
 _PACKAGE = Path(__file__).parent.parent
 
 
-def prepare_compile_cache(environ: MutableMapping[str, str], package: Path = _PACKAGE) -> None:
+def prepare_compile_cache(
+    environ: MutableMapping[str, str], package: Path = _PACKAGE, temporary: Path | None = None
+) -> None:
     """Choose where compiled kernels are kept, for this process and those that it starts.
 
     They are kept beside the source, which is also where an installation compiles them ahead. Where that folder is
     read-only (a system-wide installation, a container), numba knows only the home folder, and fails without one; so
     the first usable of the user's cache folder and a private temporary folder is named. A choice of the user stands.
+
+    Args:
+        environ: the environment, which is changed.
+        package: folder of the package.
+        temporary: folder for temporary files; the system's when left out.
     """
     if environ.get(_CACHE) or _is_writable(package / "core" / "__pycache__"):
         return
-    for folder in _candidates(environ):
+    for folder in _candidates(environ, temporary):
         if _is_private(folder):
             environ[_CACHE] = str(folder)
             return
 
 
-def _candidates(environ: MutableMapping[str, str]) -> Iterator[Path]:
+def _candidates(environ: MutableMapping[str, str], temporary: Path | None) -> Iterator[Path]:
     base = environ.get("XDG_CACHE_HOME") or (f"{environ['HOME']}/.cache" if environ.get("HOME") else "")
     if base.startswith("/"):
         yield Path(base) / "placewright" / "numba"
     with contextlib.suppress(FileNotFoundError):  # there is no folder for temporary files either
-        yield Path(tempfile.gettempdir()) / f"placewright-numba-{os.getuid()}"
+        yield (temporary or Path(tempfile.gettempdir())) / f"placewright-numba-{os.getuid()}"
 
 
 def _is_writable(folder: Path) -> bool:

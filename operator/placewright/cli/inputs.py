@@ -68,7 +68,8 @@ class Reader:
         self.requests: list[tuple[str, Loaded]] = []
         self._others: Counter[str] = Counter()
         self._pools_file = pools
-        self._pools = documents.read_pools(pools, self.faults) if pools is not None else None
+        # A file that cannot be read leaves no pools: the requests are checked all the same, but for their pools.
+        self._pools = None if pools is None else documents.read_pools(pools, self.faults) or []
         self._filled = 0
 
     def read(self, paths: Sequence[str]) -> None:
@@ -102,7 +103,7 @@ class Reader:
     def notes(self) -> list[str]:
         """What was passed over."""
         found = [f"skipped other kinds: {_listing(self._others)}"] if self._others else []
-        if self._pools is not None and self.requests and not self._filled:
+        if self._pools and self.requests and not self._filled:
             found.append(f"--pools {self._pools_file} has no effect: every request has pools of its own")
         return found
 
@@ -135,6 +136,7 @@ class Reader:
             if fault.path.startswith("spec.pools[")
             else fault
             for fault in found.faults
+            if self._pools or not fault.path.startswith("spec.pools")
         ]
         return replace(found, faults=tuple(replace(fault, line=None) for fault in moved))
 

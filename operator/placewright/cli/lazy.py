@@ -166,6 +166,9 @@ def _report(error: Exception) -> int:
             for line in faults_of(error):
                 click.echo(f"error: {line}", err=True)
             return exits.BAD_INPUT
+    if isinstance(error, OSError):  # files that are read have faults of their own, so this is about writing
+        click.echo(f"error: {error.filename or 'output'}: {error.strerror or error}", err=True)
+        return exits.INTERNAL_ERROR
     told = _one_line(f"{type(error).__name__}: {error}")
     click.echo(f"error: internal error: {told} (--debug shows where)", err=True)
     return exits.INTERNAL_ERROR

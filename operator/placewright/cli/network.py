@@ -11,8 +11,8 @@ _HELP = """Write a network_bandwidth.csv from rates inside and between pools, in
 
 \b
 placewright network generate --config-dir DIR --default 25 --within A100=300
-placewright network generate --pool A100=8 --pool V100=4 --default-within 300 \\
-    --between A100:V100=12.5 -o network_bandwidth.csv
+placewright network generate --pool A100=8 --pool V100=4 \\
+    --default-within 300 --between A100:V100=12.5 -o network_bandwidth.csv
 """
 
 
@@ -27,7 +27,7 @@ class Assigned(click.ParamType[tuple[str, float]]):
         try:
             return self._named(name, number)
         except ValueError:
-            self.fail(f"got {value!r}, wants {self.name} such as A100=8", param, ctx)
+            self.fail(f"got {value!r}, wants NAME=NUMBER such as A100=8", param, ctx)
 
     @staticmethod
     def _named(name: str, number: str) -> tuple[str, float]:

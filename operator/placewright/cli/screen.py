@@ -81,6 +81,14 @@ def fits(columns: Sequence[Column], rows: Rows, width: int | None, gap: int) -> 
     return needed <= width
 
 
+def _stacked(screen: Screen, columns: Sequence[Column], rows: Rows) -> None:
+    """Write each row as a block of its own."""
+    for number, row in enumerate(rows):
+        if number:
+            screen.blank()
+        screen.fields([Field(column.name, cell) for column, cell in zip(columns, row, strict=True)])
+
+
 class PlainScreen:
     """Aligned text without any control character."""
 
@@ -104,9 +112,7 @@ class PlainScreen:
         if not rows:
             return
         if not fits(columns, rows, self._inner_width(), len(_INDENT)):
-            for row in rows:
-                self.fields([Field(column.name, cell) for column, cell in zip(columns, row, strict=True)])
-                self.blank()
+            _stacked(self, columns, rows)
             return
         widths = self._column_widths(columns, rows)
         for row in ([column.head for column in columns], *rows):
@@ -204,9 +210,7 @@ class RichScreen:
         if not rows:
             return
         if not fits(columns, rows, self._console.width - 2, 3):
-            for row in rows:
-                self.fields([Field(column.name, cell) for column, cell in zip(columns, row, strict=True)])
-                self.blank()
+            _stacked(self, columns, rows)
             return
         from rich import box  # noqa: PLC0415 - only a terminal needs Rich
         from rich.table import Table  # noqa: PLC0415
@@ -249,7 +253,10 @@ def open_screen() -> Screen:
     out = sys.stdout
     if not streams.is_terminal(out):
         return PlainScreen(out, width_asked(os.environ))
+    columns, lines = shutil.get_terminal_size()
+    if os.environ.get("TERM") in streams.DUMB:
+        return PlainScreen(out, columns)
     from rich.console import Console  # noqa: PLC0415 - only a terminal needs Rich
 
-    console = Console(file=out, width=shutil.get_terminal_size().columns, highlight=False, emoji=False, markup=False)
+    console = Console(file=out, width=columns, height=lines, highlight=False, emoji=False, markup=False)
     return RichScreen(console, unicode=streams.shows_unicode(out, os.environ))

@@ -8,9 +8,12 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from placewright.cli.faults import Fault, FaultsError
+
+DUMB: Final = ("dumb", "unknown")
+"""Values of TERM that promise nothing but lines of text."""
 
 
 def tolerate_any_text() -> None:
@@ -30,7 +33,7 @@ def is_terminal(stream: IO[Any]) -> bool:
 
 def shows_unicode(stream: IO[Any], environ: Mapping[str, str]) -> bool:
     """Whether lines and boxes beyond ASCII can be expected to look right."""
-    if environ.get("TERM") in ("dumb", "unknown"):
+    if environ.get("TERM") in DUMB:
         return False
     encoding = (getattr(stream, "encoding", None) or locale.getencoding()).lower().replace("-", "")
     named = environ.get("LC_ALL") or environ.get("LANG") or "C"

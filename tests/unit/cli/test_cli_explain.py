@@ -1,0 +1,75 @@
+"""`explain`: why, what lost, what binds, what was left out, what would help."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from click.testing import Result
+
+Run = Callable[..., Result]
+File = Callable[..., Path]
+Chat = Callable[..., dict[str, Any]]
+
+
+def test_an_approved_plan_is_explained(run: Run, medium: Path) -> None:
+    result = run("explain", "--config-dir", medium)
+    assert result.exit_code == 0
+    for said in (
+        "medium: approved, plan p-",
+        "Optimal: proved, no layout is cheaper per token",
+        "next best  2 x V100 TP4 (20 layers): cheaper per hour ($2.4/h) but 2.11 % dearer per token",
+        "A100: 8 of 8 GPUs, all of them",
+        "8, the most that are allowed",
+        "5 in the smallest stage, the fewest that are allowed",
+        "only quantized segment sizes were allowed",
+        "the stock binds",
+        "Alternatives that lost",
+        "InsufficientMemory",
+        "need 160.7 GiB at TP1",
+    ):
+        assert said in result.stdout
+
+
+def test_limits_of_a_request_are_shown_with_their_room(run: Run, file: File, chat: Chat) -> None:
+    request = chat(
+        slo={"ttft": "20s", "tpot": "1s"},
+        gates={"maxCostPerHour": 20},
+        objective={"type": "Cost", "minTokensPerSecond": 10},
+    )
+    result = run("explain", "-f", file(request))
+    assert result.exit_code == 0
+    for said in (
+        "cost per hour",
+        "of at most 20 s",
+        "of at most 1 s",
+        "of at least 10.0 tokens/s",
+        "l40s: 1 of 4 GPUs",
+    ):
+        assert said in result.stdout
+
+
+def test_a_blocked_plan_says_what_would_help(run: Run, medium: Path) -> None:
+    result = run("explain", "--config-dir", medium, "--set", "max_cost_per_million_token=0.1")
+    assert result.exit_code == 3
+    assert "CostPerTokenGate" in result.stdout
+    assert "raise config.csv: max_cost_per_million_token from 0.1 to" in result.stdout
+
+
+def test_an_infeasible_request_says_why_and_what_would_help(run: Run, medium: Path) -> None:
+    result = run("explain", "--config-dir", medium, "--min-throughput", "50000")
+    assert result.exit_code == 4
+    assert "Infeasible: proved, no layout fits" in result.stdout
+    assert "What would help" in result.stdout
+    assert "lower --min-throughput from 50000 to" in result.stdout
+    assert "ThroughputShort" in result.stdout
+    assert "What binds" not in result.stdout
+
+
+def test_a_suspended_request_has_nothing_to_explain(run: Run, file: File, chat: Chat) -> None:
+    result = run("explain", "-f", file(chat(suspend=True)))
+    assert (result.exit_code, result.stdout.count("\n")) == (0, 1)
+
+
+def test_bad_input_is_refused_as_by_plan(run: Run) -> None:
+    result = run("explain", "-f", "none.yaml")
+    assert (result.exit_code, result.stdout) == (2, "")
