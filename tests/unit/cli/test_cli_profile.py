@@ -13,21 +13,6 @@ Run = Callable[..., Result]
 
 _LOAD = ("model", "system", "backend", "version", "precision", "isl", "osl", "batch")
 _HEADER = (*_LOAD, "tp", "pp", "attn_dp", "moe_ep", "ttft_ms", "tpot_ms")
-    "model",
-    "system",
-    "backend",
-    "version",
-    "precision",
-    "isl",
-    "osl",
-    "batch",
-    "tp",
-    "pp",
-    "attn_dp",
-    "moe_ep",
-    "ttft_ms",
-    "tpot_ms",
-]
 
 
 def _row(model: str, batch: int, tensor: int, isl: int, ttft: float) -> list[str]:
