@@ -16,6 +16,7 @@ from placewright.core.errors import PlacewrightError
 CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 30.0
 _RENEWAL_SECONDS = 5.0  # a refused token is looked up again at most this often
+_HEADER_SECONDS = 10.0  # asking the client for the token on each request would cost more than the request
 _USER_AGENT = "placewright"
 
 
@@ -59,6 +60,8 @@ class Access:
         self._load = load
         self._clock = clock
         self._configuration = load()
+        self._known_header: str | None = None
+        self._asked_at = float("-inf")
         self._renewed_at = float("-inf")
         self._renewal = asyncio.Lock()
 
@@ -78,8 +81,15 @@ class Access:
         )
 
     def _header(self) -> str | None:
+        if self._clock() - self._asked_at > _HEADER_SECONDS:
+            self._ask()
+        return self._known_header
+
+    def _ask(self) -> None:
+        """Asks the client for the token, which reads the ServiceAccount's file again when it is a minute old."""
         value = self._configuration.get_api_key_with_prefix("BearerToken")
-        return None if value is None else str(value)
+        self._known_header = None if value is None else str(value)
+        self._asked_at = self._clock()
 
     def _tls(self) -> ssl.SSLContext:
         configuration = self._configuration
@@ -115,6 +125,7 @@ class Access:
             self._renewed_at = self._clock()
             # Off the loop: a kubeconfig may run a plugin to get a token.
             self._configuration = await asyncio.to_thread(self._load)
+            self._ask()
 
 
 def access_for(kubeconfig: str | None = None, context: str | None = None) -> Access:
