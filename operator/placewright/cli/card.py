@@ -335,6 +335,10 @@ def overview(screen: Screen, results: Sequence[Planned]) -> None:
         ],
         [_overview_row(result) for result in results],
     )
+    plans = [result.decision.plan for result in results if result.decision is not None]
+    approved = [plan for plan in plans if plan is not None and plan.state is PlanState.APPROVED]
+    cost = sum(plan.cost_per_hour for plan in approved)
+    screen.text(f"{len(approved)} of {text.counted(len(results), 'request')} approved, {text.per_hour(cost)} in all")
 
 
 def _overview_row(result: Planned) -> list[str]:

@@ -10,7 +10,7 @@ import click
 def data(value: Mapping[str, Any], form: str) -> None:
     """Print data as json or yaml."""
     if form == "json":
-        click.echo(json.dumps(value, indent=2))
+        click.echo(json.dumps(value, indent=2, allow_nan=False))
         return
     import yaml  # noqa: PLC0415 - --help needs no YAML
 

@@ -1,5 +1,6 @@
 """The options that plan, explain and pareto share, and what they change in a request."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import inf, isfinite
@@ -15,7 +16,9 @@ from placewright.core.model import Method, ObjectiveType, Request
 F = TypeVar("F", bound=Callable[..., Any])
 
 METHODS: Final = {method.value.lower(): method for method in Method}
-_SECONDS_PER_UNIT: Final = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SECONDS_PER_UNIT: Final = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_BARE: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 class Positive(click.ParamType[float]):
@@ -35,20 +38,17 @@ class Positive(click.ParamType[float]):
 
 
 class Seconds(click.ParamType[float]):
-    """A duration such as 30s, 2m, 500ms; a bare number counts seconds."""
+    """A duration such as 30s, 1m30s, 500ms; a bare number counts seconds."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read the duration as seconds."""
         text = str(value)
-        unit = next((unit for unit in ("ms", "s", "m", "h") if text.endswith(unit)), "")
-        try:
-            seconds = float(text.removesuffix(unit)) * _SECONDS_PER_UNIT.get(unit, 1.0)
-        except ValueError:
-            seconds = inf
-        if not (isfinite(seconds) and seconds > 0):
-            self.fail(f"got {text!r}, wants a duration such as 30s, 2m or 500ms", param, ctx)
+        parts = [(text, "")] if _BARE.fullmatch(text) else _DURATION.findall(text)
+        seconds = sum(float(number) * _SECONDS_PER_UNIT[unit] for number, unit in parts)
+        if "".join(number + unit for number, unit in parts) != text or not (isfinite(seconds) and seconds > 0):
+            self.fail(f"got {text!r}, wants a duration such as 30s, 1m30s or 500ms", param, ctx)
         return seconds
 
 

@@ -71,7 +71,7 @@ def _content(results: Sequence["Planned"], form: str) -> bytes:
     from placewright.cli.screen import PlainScreen  # noqa: PLC0415
 
     if form == "json":
-        return (json.dumps(frontier.as_data(results), indent=2) + "\n").encode()
+        return (json.dumps(frontier.as_data(results), indent=2, allow_nan=False) + "\n").encode()
     if form not in ("table", "plot"):
         return picture.render(results, form)
     text = io.StringIO()

@@ -46,7 +46,8 @@ def binding_fields(decision: Decision) -> list[Field]:
     entries = [*gate_fields(decision.gates), *_latency(request, layout), *_floor(request, layout)]
     entries += [*_stock(request, layout), *_shape(request, layout)]
     if plan.state is PlanState.APPROVED:
-        entries.append(Field("binds", what_binds(request, plan.cost_per_million_tokens)))
+        best = decision.report.bound_cost_per_million_tokens or plan.cost_per_million_tokens
+        entries.append(Field("best price", f"{text.per_million(best)}; {what_binds(request, best)}"))
     return entries
 
 

@@ -22,7 +22,7 @@ def test_an_approved_plan_is_explained(run: Run, medium: Path) -> None:
         "8, the most that are allowed",
         "5 in the smallest stage, the fewest that are allowed",
         "only quantized segment sizes were allowed",
-        "the stock binds",
+        "best price  $0.103563/M tokens; the stock binds",
         "Alternatives that lost",
         "InsufficientMemory",
         "need 160.7 GiB at TP1",

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from click.testing import Result
 
+from placewright.cli.options import Seconds
 from placewright.core.model import Method
 
 Run = Callable[..., Result]
@@ -279,3 +281,16 @@ def test_the_price_of_the_catalog_is_noted(run: Run, tiny: Path) -> None:
     assert result.exit_code == 0
     assert result.stderr.startswith("note: ")
     assert "from the catalog" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("20", 20.0), ("0.5", 0.5), ("1m30s", 90.0), ("500ms", 0.5), ("2h", 7200.0), ("1.5m", 90.0)]
+)
+def test_durations_are_those_of_the_api_and_bare_seconds(text: str, seconds: float) -> None:
+    assert Seconds().convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "5 m", "1h 30m", "-5", "5d", "1e3", "inf", "0s", "5m3"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="wants a duration"):
+        Seconds().convert(text, None, None)
