@@ -241,11 +241,13 @@ def _before(
 ) -> tuple[Exact | None, Outcome | None]:
     """When a target is given, find the best possible price first; an outcome is the end: it cannot be reached."""
     target = target_of(request)
-    if target is None or request.objective.type is not ObjectiveType.COST_PER_TOKEN:
+    if target is None:
         return None, None
     exact = search_exactly(request, settings, out_of_time=watch.share(1.0 - _OWN_SHARE).out_of_time)
     without_price = replace(request, gates=replace(request.gates, max_cost_per_million_tokens=None))
-    reached = choose(without_price, exact.goal, exact.found.frontier).usable or exact.answer
+    by_price = replace(exact.goal, type=ObjectiveType.COST_PER_TOKEN)
+    offers = choose(without_price, by_price, exact.found.frontier)
+    reached = offers.usable or offers.best
     bound = exact.price_bound()
     if exact.found.complete and reached is not None:
         bound = reached.cost_per_million_tokens

@@ -25,6 +25,7 @@ from placewright.core.model import (
 )
 from placewright.core.objective import goal_on
 from placewright.core.outcome import Outcome
+from placewright.core.rejections import rejections
 from tests.support import toys
 from tests.support.layouts import layout
 
@@ -140,7 +141,7 @@ def test_rejections_of_the_model_are_passed_on_and_there_are_at_most_ten() -> No
         Rejection(code=RejectionCode.INSUFFICIENT_MEMORY, count=100 + i, pool=f"p{i}", message="too small")
         for i in range(20)
     ]
-    told = explain.rejections(asked, many, outcome, solve=lambda _asked: outcome)
+    told = rejections(asked, many, outcome, solve=lambda _asked: outcome)
     counts = [entry.count for entry in told]
     assert len(told) == 10
     assert counts == sorted(counts, reverse=True)
@@ -211,6 +212,24 @@ def test_missing_stock_is_counted_by_pool() -> None:
     held = by_code(told)[RejectionCode.INSUFFICIENT_STOCK]
     assert held.pool == "tiny"
     assert held.message.endswith("need more tiny than the 2 of pool tiny; the smallest needs 6")
+
+
+def test_a_degree_that_fits_no_node_is_told() -> None:
+    asked = toys.request(
+        toys.pool("fast", gpus=2, per_node=1), parallelism=Parallelism(tensor=(2, 4), runtime=Runtime.ANY)
+    )
+    _, told = explained(asked)
+    held = by_code(told)[RejectionCode.INSUFFICIENT_STOCK]
+    assert held.message.startswith("tensor parallelism of 2 and more fits no node of pool fast: it has 1 GPUs")
+    assert held.count == 2
+
+
+def test_what_is_infeasible_always_has_a_reason() -> None:
+    asked = toys.request(toys.pool("tiny", gpus=2), slo=Slo(ttft_seconds=1e-4, tpot_seconds=1e-6))
+    outcome, _ = explained(asked)
+    told = rejections(asked, [], outcome, solve=lambda _asked: outcome)
+    assert [entry.count for entry in told] == [1]
+    assert "covers the model" in told[0].message
 
 
 def test_an_infeasible_request_gets_a_relaxation_and_a_feasible_one_none() -> None:
