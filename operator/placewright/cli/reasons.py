@@ -53,14 +53,15 @@ def binding_fields(decision: Decision) -> list[Field]:
 
 def what_binds(request: Request, cost_per_million_tokens: float) -> str:
     """Say which limit keeps the best price up; found by solving without each."""
-    from placewright.core import explain  # noqa: PLC0415 - --help needs no numpy and numba
+    from placewright.core.explain import solver_of  # noqa: PLC0415 - --help needs no numpy and numba
     from placewright.core.outcome import Watch  # noqa: PLC0415
     from placewright.core.performance.choose import model_for  # noqa: PLC0415
+    from placewright.core.rejections import what_binds as binding  # noqa: PLC0415
 
     limit = request.solver.time_limit_seconds
     watch = Watch(time.monotonic, limit)
-    solve = explain.solver_of(model_for(request), clock=time.monotonic, watch=watch, most_seconds=limit)
-    return explain.what_binds(request, cost_per_million_tokens, solve)
+    solve = solver_of(model_for(request), clock=time.monotonic, watch=watch, most_seconds=limit)
+    return binding(request, cost_per_million_tokens, solve)
 
 
 def _latency(request: Request, layout: Layout) -> list[Field]:
