@@ -31,7 +31,7 @@ class LayerCounts:
         """Weights read by a step: of the routed experts those that some sequence is expected to want."""
         if not self.experts:
             return self.read_bytes
-        missed = (1 - self.experts_per_token / self.experts) ** sequences
+        missed: float = (1 - self.experts_per_token / self.experts) ** sequences
         return self.read_bytes + self.expert_bytes * (1 - missed)
 
 
