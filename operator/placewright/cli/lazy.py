@@ -68,7 +68,7 @@ class LazyGroup(click.Group):
 
 
 @dataclass(slots=True)
-class Session:
+class Invocation:
     """What one run of the command line was told apart from its command."""
 
     debug: bool = False
@@ -76,9 +76,9 @@ class Session:
 
 def set_debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001, FBT001 - click's signature
     """Remember --debug wherever it stands."""
-    session = ctx.find_object(Session)
-    if value and session is not None:
-        session.debug = True
+    invocation = ctx.find_object(Invocation)
+    if value and invocation is not None:
+        invocation.debug = True
 
 
 debug_option = click.option(
@@ -117,10 +117,10 @@ class RootGroup(LazyGroup):
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:  # type: ignore[override]
         """Run a command and exit with its code."""
-        session = Session()
+        invocation = Invocation()
         extra["standalone_mode"] = False
         try:
-            result = super().main(args=args, prog_name=prog_name, obj=session, **extra)
+            result = super().main(args=args, prog_name=prog_name, obj=invocation, **extra)
             sys.stdout.flush()
             code = result if isinstance(result, int) else exits.PLANNED
         except (_ClosedPipeError, BrokenPipeError):
@@ -130,7 +130,7 @@ class RootGroup(LazyGroup):
             click.echo("interrupted", err=True)
             code = exits.INTERRUPTED
         except Exception as error:  # noqa: BLE001 - the last resort: whatever happens ends as one line
-            if session.debug:
+            if invocation.debug:
                 traceback.print_exc()
             code = exits.INTERRUPTED if _was_interrupted(error) else _report(error)
         sys.exit(code)

@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from placewright import __version__
 from placewright.cli import environment, exits, streams
 from placewright.cli.lazy import Entry, RootGroup, debug_option
 
@@ -38,6 +39,7 @@ COMMANDS: Final = {
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=exits.HELP,
 )
+@click.version_option(__version__, message="placewright %(version)s")
 @debug_option
 def cli() -> None:
     """Find, prove and explain the cheapest GPU layout for serving an LLM."""

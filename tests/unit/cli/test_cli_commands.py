@@ -23,6 +23,7 @@ Run = Callable[..., Result]
 def test_version(run: Run) -> None:
     assert run("version").stdout.startswith(f"placewright {__version__} (API placewright.dev/v1alpha1, catalog ")
     assert json.loads(run("version", "-o", "json").stdout)["version"] == __version__
+    assert run("--version").stdout == f"placewright {__version__}\n"
 
 
 def test_crds_are_what_the_types_render(run: Run, tmp_path: Path) -> None:
