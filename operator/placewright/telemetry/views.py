@@ -85,7 +85,7 @@ def _layout(plan: Mapping[str, Any]) -> LayoutView | None:
             (str(pool), int(_number(count) or 0)) for pool, count in _mapping(plan, "gpusByPool").items()
         ),
         cost_usd_per_hour=per_hour,
-        cost_usd_per_token=per_million / 1e6,
+        cost_usd_per_token=float(f"{per_million / 1e6:.12g}"),  # 8.23586e-07, not 8.235860000000001e-07
     )
 
 
