@@ -1,1 +1,1 @@
-"""``make demo``: the real operator against an API in this process, on the samples of ``config/samples``."""
+"""`make demo`: the whole product without a cluster."""

@@ -1,0 +1,186 @@
+"""The demo from its first line to its last; every step is checked, and the first that fails ends it."""
+
+import http.client
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from demo.api import ApiServer, kubeconfig
+from demo.crd import Crd, Json, read_crd, table
+from demo.operator_process import OperatorProcess
+from demo.samples import Sample, condition, is_decided, read_samples, surprises
+from demo.show import Page, refusals
+
+ROOT = Path(__file__).resolve().parents[1]
+CRD_FILE = ROOT / "crds" / "placewright.dev_placementrequests.yaml"
+
+_DECIDE_SECONDS = 90.0
+_METRICS_SECONDS = 15.0
+_CALL_SECONDS = 10.0
+_SHOWN_METRICS = ("placewright_cost_usd_", "placewright_cost_gate_")
+_EXACTLY = 1e-9
+
+
+class DemoError(Exception):
+    """A step that failed; one line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What the demo runs.
+
+    Attributes:
+        program: the placewright program.
+        samples: folder of the manifests.
+        folder: for the kubeconfig and the log; whoever gives it removes it.
+    """
+
+    program: Path
+    samples: Path
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        """The operator's log."""
+        return self.folder / "operator.log"
+
+
+def tell(page: Page, setting: Setting) -> None:
+    """Runs the whole demo.
+
+    Raises:
+        DemoError, OperatorFailedError, ApiFailedError, SampleError, CrdError: a step failed.
+    """
+    crd, samples = read_crd(CRD_FILE), read_samples(setting.samples)
+    page.line("Placewright demo: the real operator against a Kubernetes API in this process (no cluster, no GPU).")
+    page.line()
+    with ApiServer(crd) as server:
+        page.progress(f"API with {crd.plural}.{crd.group} on {server.url}")
+        credentials = setting.folder / "kubeconfig"
+        credentials.write_text(kubeconfig(server.url), encoding="utf-8")
+        operator = OperatorProcess(
+            setting.program,
+            kubeconfig=credentials,
+            log=setting.log,
+            tick=lambda: page.waiting("waiting for the operator ..."),
+        )
+        try:
+            _watch_it_work(page, crd, samples, server, operator)
+            operator.end()
+            page.progress("operator ended by SIGTERM with exit code 0")
+        finally:
+            operator.kill()
+    page.line()
+    _farewell(page)
+
+
+def _watch_it_work(page: Page, crd: Crd, samples: list[Sample], server: ApiServer, operator: OperatorProcess) -> None:
+    operator.start()
+    page.progress(f"operator ready, its metrics on {operator.metrics_url}")
+    for sample in samples:
+        _call(server.port, "POST", _path(crd, sample.namespace), sample.body)
+    page.progress(f"applied {len(samples)} requests: config/samples/*.yaml")
+    resources = _wait_until_decided(page, crd, samples, server, operator)
+    page.line()
+    page.line("$ kubectl get placementrequests -A")
+    page.table(table(crd, list(resources.values())), key=1)
+    page.line()
+    page.line("Refused, why, and the smallest change that would help:")
+    refusals(page, list(resources.values()))
+    page.line()
+    page.line(f"$ curl -s {operator.metrics_url} | grep -E '^placewright_cost_'")
+    for line in _cost_lines(operator, resources):
+        page.line(line)
+    page.line()
+    unexpected = [one for sample in samples for one in surprises(sample, resources[sample.namespace, sample.name])]
+    if unexpected:
+        raise DemoError("; ".join(unexpected))
+    promised = sum(len(sample.conditions) + len(sample.fields) for sample in samples)
+    page.progress(f"all {promised} states that the samples promise are there, and the metrics agree with the status")
+
+
+def _wait_until_decided(
+    page: Page, crd: Crd, samples: list[Sample], server: ApiServer, operator: OperatorProcess
+) -> dict[tuple[str, str], Json]:
+    """The objects, once each of them has its decision; tells each as it comes."""
+    wanted = [(sample.namespace, sample.name) for sample in samples]
+    told: set[tuple[str, str]] = set()
+
+    def decided() -> dict[tuple[str, str], Json] | None:
+        items = _call(server.port, "GET", f"/apis/{crd.group}/{crd.version}/{crd.plural}")["items"]
+        found = {(item["metadata"]["namespace"], item["metadata"]["name"]): item for item in items if is_decided(item)}
+        for key in [key for key in wanted if key in found and key not in told]:
+            told.add(key)
+            ready = condition(found[key], "Ready")
+            assert ready is not None
+            page.progress(f"decided {len(told)} of {len(wanted)}: {'/'.join(key)}: {ready['reason']}")
+        return {key: found[key] for key in wanted} if told.issuperset(wanted) else None
+
+    what = f"to decide {len(wanted)} requests"
+    found = operator.wait(decided, what, _DECIDE_SECONDS)
+    assert found is not None
+    return found
+
+
+def _cost_lines(operator: OperatorProcess, resources: dict[tuple[str, str], Json]) -> list[str]:
+    """The lines of /metrics about money, as they are, once they speak of every plan."""
+
+    def agreed() -> str:
+        code, text = operator.get("/metrics")
+        return text if code == 200 and _agrees(text, resources) else ""
+
+    text = operator.wait(agreed, "to show every plan's cost in /metrics as in its status", _METRICS_SECONDS)
+    return [line for line in text.splitlines() if line.startswith(_SHOWN_METRICS)]
+
+
+def _agrees(text: str, resources: dict[tuple[str, str], Json]) -> bool:
+    """Whether the metrics show the hourly cost of every plan, and of nothing else."""
+    shown = {
+        (sample.labels["namespace"], sample.labels["name"]): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "placewright_cost_usd_per_hour"
+    }
+    planned = {key: one["status"]["plan"]["costPerHour"] for key, one in resources.items() if "plan" in one["status"]}
+    return shown.keys() == planned.keys() and all(
+        math.isclose(shown[key], planned[key], rel_tol=_EXACTLY) for key in planned
+    )
+
+
+def _path(crd: Crd, namespace: str) -> str:
+    return f"/apis/{crd.group}/{crd.version}/namespaces/{namespace}/{crd.plural}"
+
+
+def _call(port: int, method: str, path: str, body: Json | None = None) -> Any:
+    """One request to the API.
+
+    Raises:
+        DemoError: it was refused or not answered.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_CALL_SECONDS)
+    try:
+        content = None if body is None else json.dumps(body)
+        connection.request(method, path, content, {"Content-Type": "application/json"} if content else {})
+        answer = connection.getresponse()
+        told = json.loads(answer.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise DemoError(f"{method} {path}: {type(error).__name__} {error}") from error
+    finally:
+        connection.close()
+    if answer.status >= 400:
+        raise DemoError(f"{method} {path}: {answer.status} {told.get('reason', '')}: {told.get('message', '')}")
+    return told
+
+
+def _farewell(page: Page) -> None:
+    page.line("Next, on a cluster of yours (docs/install.md tells about the image):")
+    page.line("  helm upgrade --install placewright charts/placewright \\")
+    page.line("    --namespace placewright --create-namespace")
+    page.line("  kubectl apply -f config/samples/")
+    page.line("  kubectl get placementrequests -A")
+    page.line("Or on a real Kubernetes API server on this machine, with fake GPU nodes (needs Go):")
+    page.line("  make cluster")
