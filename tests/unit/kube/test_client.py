@@ -1,0 +1,141 @@
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from placewright.kube.client import ApiError, KubeClient, UnreachableError
+from tests.support.requests import stored
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+GROUP = "/apis/placewright.dev/v1alpha1"
+
+
+def with_server(handler: Handler, scenario: Callable[[KubeClient], Awaitable[None]]) -> None:
+    async def run() -> None:
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", handler)
+        async with TestServer(application) as server, aiohttp.ClientSession() as session:
+            await scenario(KubeClient(session, str(server.make_url("")).rstrip("/")))
+
+    asyncio.run(run())
+
+
+def refusal(status: int, reason: str, message: str = "no", **headers: str) -> web.Response:
+    body = {"kind": "Status", "reason": reason, "message": message}
+    return web.json_response(
+        body, status=status, headers={key.replace("_", "-"): text for key, text in headers.items()}
+    )
+
+
+def test_the_crd_is_served_when_discovery_names_it() -> None:
+    answers = [
+        refusal(404, "NotFound"),
+        web.json_response({"resources": [{"name": "other"}]}),
+        web.json_response({"resources": [{"name": "placementrequests"}]}),
+    ]
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        assert request.path == GROUP
+        return answers.pop(0)
+
+    async def scenario(client: KubeClient) -> None:
+        assert [await client.serves_requests() for _ in range(3)] == [False, False, True]
+
+    with_server(handler, scenario)
+
+
+def test_lists_follow_their_pages() -> None:
+    asked: list[dict[str, str]] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        asked.append({"path": request.path, **request.query})
+        last = "continue" in request.query
+        return web.json_response(
+            {"items": [stored("b" if last else "a")], "metadata": {} if last else {"continue": "to/ken="}}
+        )
+
+    async def scenario(client: KubeClient) -> None:
+        found = [resource["metadata"]["name"] async for resource in client.list_requests("serving")]
+        assert found == ["a", "b"]
+        assert asked[0] == {"path": f"{GROUP}/namespaces/serving/placementrequests", "limit": "500"}
+        assert asked[1]["continue"] == "to/ken="
+
+    with_server(handler, scenario)
+
+
+def test_a_gone_object_is_none_and_other_refusals_tell_all() -> None:
+    answers = [
+        refusal(404, "NotFound"),
+        refusal(429, "TooManyRequests", "slow down", Retry_After="7"),
+        web.Response(status=502, text="<html>bad gateway</html>"),
+    ]
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        assert request.method == "GET"
+        return answers.pop(0)
+
+    async def scenario(client: KubeClient) -> None:
+        assert await client.get_request("serving", "chat") is None
+        with pytest.raises(ApiError, match="429 TooManyRequests slow down") as slow:
+            await client.get_request("serving", "chat")
+        assert slow.value.retry_after_seconds == 7.0
+        with pytest.raises(ApiError, match="502") as bad:
+            await client.get_request("serving", "chat")
+        assert "html" not in str(bad.value)
+
+    with_server(handler, scenario)
+
+
+def test_a_status_patch_goes_to_the_subresource_as_a_json_patch() -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        assert request.method == "PATCH"
+        assert request.path == f"{GROUP}/namespaces/serving/placementrequests/chat/status"
+        assert request.content_type == "application/json-patch+json"
+        return web.json_response({"got": json.loads(await request.text())})
+
+    async def scenario(client: KubeClient) -> None:
+        operations = [{"op": "add", "path": "/status", "value": {"a": 1.5}}]
+        assert await client.patch_status("serving", "chat", operations) == {"got": operations}
+
+    with_server(handler, scenario)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_what_is_no_json_is_not_sent(number: float) -> None:
+    async def handler(_: web.Request) -> web.StreamResponse:
+        raise AssertionError("it was sent")
+
+    async def scenario(client: KubeClient) -> None:
+        with pytest.raises(ValueError, match="JSON compliant"):
+            await client.patch_status("serving", "chat", [{"op": "add", "path": "/status", "value": number}])
+
+    with_server(handler, scenario)
+
+
+def test_nobody_there_is_told_apart_from_a_refusal() -> None:
+    async def scenario() -> None:
+        async with aiohttp.ClientSession() as session:
+            client = KubeClient(session, "http://127.0.0.1:9")
+            with pytest.raises(UnreachableError, match="GET /apis"):
+                await client.serves_requests()
+
+    asyncio.run(scenario())
+
+
+def test_events_are_created_in_their_namespace() -> None:
+    seen: list[Any] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        seen.append((request.method, request.path, await request.json()))
+        return web.json_response({})
+
+    async def scenario(client: KubeClient) -> None:
+        await client.create_event("serving", {"reason": "PlanCurrent"})
+        assert seen == [("POST", "/api/v1/namespaces/serving/events", {"reason": "PlanCurrent"})]
+
+    with_server(handler, scenario)
