@@ -103,7 +103,7 @@ class Api(kmock.KubernetesEmulator):
         await self._buses[resource].put({"type": kind, "object": stored})
 
     async def _serve_list(self, request: kmock.Request) -> Any:
-        page = dict(await super()._serve_list(request))  # type: ignore[call-overload]  # kmock types every answer alike
+        page: Any = await super()._serve_list(request)
         return {**page, "metadata": {"resourceVersion": self._latest}}
 
     async def _serve_watch(self, request: kmock.Request) -> AsyncIterator[Any]:

@@ -87,7 +87,7 @@ class OperatorProcess:
             return wait_until(ticking, seconds, what, poll_s=0.1)
         except ProcessDiedError:
             code = self._process.returncode
-            raise OperatorFailedError(f"the operator ended by itself with {code} before it was asked to") from None
+            raise OperatorFailedError(f"the operator ended with {code} while the demo waited for it {what}") from None
         except TimeoutError:
             raise OperatorFailedError(f"waited {seconds:g} s for the operator {what}") from None
 

@@ -59,7 +59,7 @@ class Page:
         if self._clock() - self._beat >= _BEAT_SECONDS:
             self.progress(text)
 
-    def paragraph(self, head: str, text: str) -> None:
+    def paragraph(self, text: str, *, head: str = "") -> None:
         """A text behind its head, wrapped under itself."""
         self._wrapped(head, text)
 
@@ -109,10 +109,10 @@ def refusals(page: Page, resources: Sequence[Mapping[str, Any]]) -> None:
         page.line(f"{resource['metadata']['namespace']}/{resource['metadata']['name']}: {ready['reason']}")
         gates = condition(resource, "GatesPassed")
         if gates is not None and gates["status"] == "False":
-            page.paragraph("  why:   ", f"{gates['reason']}: {gates['message']}")
+            page.paragraph(f"{gates['reason']}: {gates['message']}", head="  why:   ")
         for rejection in status.get("rejections", ()) if "plan" not in status else ():
-            page.paragraph("  why:   ", f"{rejection['code']}: {rejection['message']}")
-        page.paragraph("  helps: ", status.get("relaxation") or "no single change that was looked for")
+            page.paragraph(f"{rejection['code']}: {rejection['message']}", head="  why:   ")
+        page.paragraph(status.get("relaxation") or "no single change that was looked for", head="  helps: ")
 
 
 def standard_page() -> Page:

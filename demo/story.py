@@ -56,7 +56,7 @@ def tell(page: Page, setting: Setting) -> None:
         DemoError, OperatorFailedError, ApiFailedError, SampleError, CrdError: a step failed.
     """
     crd, samples = read_crd(CRD_FILE), read_samples(setting.samples)
-    page.line("Placewright demo: the real operator against a Kubernetes API in this process (no cluster, no GPU).")
+    page.paragraph("Placewright demo: the real operator against a Kubernetes API in this process (no cluster, no GPU).")
     page.line()
     with ApiServer(crd) as server:
         page.progress(f"API with {crd.plural}.{crd.group} on {server.url}")
@@ -86,13 +86,13 @@ def _watch_it_work(page: Page, crd: Crd, samples: list[Sample], server: ApiServe
     page.progress(f"applied {len(samples)} requests: config/samples/*.yaml")
     resources = _wait_until_decided(page, crd, samples, server, operator)
     page.line()
-    page.line("$ kubectl get placementrequests -A")
+    page.line(f"What `kubectl get {crd.plural} -A` shows:")
     page.table(table(crd, list(resources.values())), key=1)
     page.line()
-    page.line("Refused, why, and the smallest change that would help:")
+    page.paragraph("Refused, why, and the smallest change that would help:")
     refusals(page, list(resources.values()))
     page.line()
-    page.line(f"$ curl -s {operator.metrics_url} | grep -E '^placewright_cost_'")
+    page.paragraph("What it costs, from the operator's /metrics:")
     for line in _cost_lines(operator, resources):
         page.line(line)
     page.line()
@@ -177,10 +177,10 @@ def _call(port: int, method: str, path: str, body: Json | None = None) -> Any:
 
 
 def _farewell(page: Page) -> None:
-    page.line("Next, on a cluster of yours (docs/install.md tells about the image):")
+    page.paragraph("Next, on a cluster of yours (docs/install.md tells about the image):")
     page.line("  helm upgrade --install placewright charts/placewright \\")
     page.line("    --namespace placewright --create-namespace")
     page.line("  kubectl apply -f config/samples/")
     page.line("  kubectl get placementrequests -A")
-    page.line("Or on a real Kubernetes API server on this machine, with fake GPU nodes (needs Go):")
+    page.paragraph("Or on a real Kubernetes API server on this machine, with fake GPU nodes (needs Go):")
     page.line("  make cluster")

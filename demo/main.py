@@ -1,0 +1,53 @@
+"""The command line of the demo, and what it says when a step fails."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from demo.api import ApiFailedError
+from demo.crd import CrdError
+from demo.operator_process import OperatorFailedError
+from demo.samples import SampleError
+from demo.show import standard_page
+from demo.story import ROOT, DemoError, Setting, tell
+from tests.controlplane.processes import tail
+
+_LOG_LINES = 15
+_FAILURES = (DemoError, OperatorFailedError, ApiFailedError, SampleError, CrdError)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the demo; returns 0, or 1 when a step failed, which is told on stderr with the end of the operator's log."""
+    told = _parser().parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="placewright-demo-") as folder:
+        setting = Setting(program=told.operator, samples=told.samples, folder=Path(folder))
+        try:
+            tell(standard_page(), setting)
+        except _FAILURES as error:
+            sys.stderr.write(f"demo: failed: {error}\n")
+            lines = tail(setting.log, _LOG_LINES).splitlines()
+            if lines:
+                sys.stderr.write("\n".join(["demo: the operator's log ends:", *(f"  {line}" for line in lines)]) + "\n")
+            return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m demo", description="The whole product without a cluster.")
+    parser.add_argument(
+        "--operator",
+        type=Path,
+        default=Path(sys.executable).with_name("placewright"),
+        metavar="PROGRAM",
+        help="the placewright program; default: the one beside this Python",
+    )
+    parser.add_argument(
+        "--samples",
+        type=Path,
+        default=ROOT / "config" / "samples",
+        metavar="FOLDER",
+        help="manifests to apply; default: config/samples",
+    )
+    return parser
