@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from demo.samples import condition
 
-_GAP = 3  # spaces between columns, as kubectl has them
+_GAP, _LEAST_CELL = 3, 6  # spaces after a column and its least width with them, as kubectl has them
 _NARROWEST = 40
 _TEXT_WIDTH = 110  # of paragraphs where nothing limits the width, as in a pipe
 _BEAT_SECONDS = 3.0
@@ -70,12 +70,13 @@ class Page:
             rows: the heads first.
             key: the column that names a row.
         """
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        longest = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        widths = [max(length + _GAP, _LEAST_CELL) for length in longest]
         for number, columns in enumerate(_blocks(widths, key=key, limit=self._width)):
             if number:
                 self.line()
             for row in rows:
-                self.line((" " * _GAP).join(row[column].ljust(widths[column]) for column in columns))
+                self.line("".join(row[column].ljust(widths[column]) for column in columns))
 
     def _wrapped(self, head: str, text: str) -> None:
         width = min(self._width or _TEXT_WIDTH, _TEXT_WIDTH)
@@ -86,17 +87,16 @@ class Page:
 
 
 def _blocks(widths: Sequence[int], *, key: int, limit: int | None) -> list[list[int]]:
-    """Column numbers of each block."""
-    if limit is None or sum(widths) + _GAP * (len(widths) - 1) <= limit:
+    """Column numbers of each block; the gap after its last column need not fit."""
+    if limit is None or sum(widths) - _GAP <= limit:
         return [list(range(len(widths)))]
-    blocks, block = [], list(range(key + 1))
-    used = sum(widths[column] + _GAP for column in block)
+    blocks: list[list[int]] = []
+    block = list(range(key + 1))
     for column in range(key + 1, len(widths)):
-        if used + widths[column] > limit and len(block) > 1:
+        if sum(widths[one] for one in (*block, column)) - _GAP > limit and len(block) > 1:
             blocks.append(block)
-            block, used = [key], widths[key] + _GAP
+            block = [key]
         block.append(column)
-        used += widths[column] + _GAP
     return [*blocks, block]
 
 
