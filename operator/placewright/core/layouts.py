@@ -12,14 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placewright.core.frontier import TIE, Frontier, Point, make_point, to_layout
-from placewright.core.kernel import cost_bound, cover, pool_choice
+from placewright.core.frontier import TIE, Frontier, Point, first_token_seconds, make_point, to_layout
+from placewright.core.kernel import cost_bound, cover, pool_choice, pool_costs
 from placewright.core.model import Layout, Progress, Request
 from placewright.core.performance.base import FloatArray, Setting
 from placewright.core.problem import Problem, problems
 from placewright.core.sequence import Sequence as StageSequence
 from placewright.core.sequence import arrange, cheapest_sequence, never
 from placewright.core.uniform import add_uniform, is_closed
+from placewright.core.walks import add_row, cheapest_counts, find_walk
 
 _LOOK = 1.1
 _GRID = 48  # bottlenecks at which a problem is bounded before it is opened
@@ -68,9 +69,14 @@ def solve_at(
         return None
     stages = _trace(problem, table, reach, limit_seconds, count)
     if _order_is_free(problem, limit_seconds):
-        found: StageSequence | None = StageSequence(stages=stages)
-    else:
-        found = arrange(problem, [kind for kind, _ in stages], limit_seconds)
+        point = make_point(problem, StageSequence(stages=stages))
+        if _in_time(point):
+            return point
+    elif problem.order_is_by_pool:
+        walked = _walk(problem, limit_seconds, stages) or _cheapest_walk(problem, reach, limit_seconds, below_cost)
+        return None if walked is None else make_point(problem, walked)
+    # Another order or split of the same stages may do; otherwise every sequence is searched.
+    found = arrange(problem, [kind for kind, _ in stages], limit_seconds)
     if found is None:
         searched = cheapest_sequence(problem, limit_seconds, cost, below_cost, out_of_time)
         if searched is None:
@@ -79,15 +85,51 @@ def solve_at(
     return make_point(problem, found)
 
 
+def _walk(problem: Problem, limit_seconds: float, stages: tuple[tuple[int, int], ...]) -> StageSequence | None:
+    """The stages in an order whose links keep the limit; None when there is none."""
+    by_pool: list[list[tuple[int, int]]] = [[] for _ in problem.pools]
+    for kind, layers in stages:
+        by_pool[int(problem.kind_pool[kind])].append((kind, layers))
+    counts = np.array([len(own) for own in by_pool], dtype=np.int64)
+    order = find_walk(counts, problem.hop_seconds <= limit_seconds)
+    return StageSequence(stages=tuple(by_pool[p].pop(0) for p in order)) if len(order) else None
+
+
+def _cheapest_walk(
+    problem: Problem, reach: np.ndarray, limit_seconds: float, below_cost: float
+) -> StageSequence | None:
+    """The cheapest cover that can be ordered when the cheapest of all cannot."""
+    pools, most, layers = len(problem.pools), problem.max_stages, problem.layers
+    costs = np.full((pools, most + 1, layers + 1), np.inf)
+    for p in range(pools):
+        ends = (problem.first_state[p], problem.first_state[p + 1])
+        own = pool_costs(*ends, problem.state_stages, problem.state_cost, reach, below_cost)[0]
+        costs[p, : own.shape[0]] = own[:, : layers + 1]
+    allowed = problem.hop_seconds <= limit_seconds
+    counts = cheapest_counts(costs, allowed, most, problem.exact_stages, below_cost)
+    if not counts.any():
+        return None
+    table = np.full((pools + 1, 2, most + 1, layers + 1), np.inf)
+    table[0, 0, 0, 0] = 0.0
+    for p, used in enumerate(np.cumsum(counts)):
+        add_row(table[p, 0, used - counts[p]], costs[p, counts[p]], table[p + 1, 0, used])
+    return _walk(problem, limit_seconds, _trace(problem, table, reach, limit_seconds, int(counts.sum())))
+
+
 def _order_is_free(problem: Problem, limit_seconds: float) -> bool:
-    """Whether any order of stages (the last one last) is as good as any other at this limit."""
+    """Whether any order of stages (the last one last) keeps the limit as well as any other."""
     if problem.max_stages == 1:
-        return problem.setting.max_first_token_seconds == np.inf
-    if problem.setting.max_first_token_seconds < np.inf:
-        return False
+        return True
     if problem.setting.hop_in_step:
         return problem.hops_by_sender
     return bool((problem.hop_seconds <= limit_seconds).all())
+
+
+def _in_time(point: Point) -> bool:
+    """Whether the point meets the target of its setting for the time to first token."""
+    limit = point.problem.setting.max_first_token_seconds
+    kinds, sizes = (np.array(column) for column in zip(*point.stages, strict=True))
+    return limit == np.inf or first_token_seconds(point.problem, kinds, sizes) <= limit * (1 + TIE)
 
 
 def _trace(
@@ -211,10 +253,11 @@ class _Run:
             known = self.frontier.cost_at(tokens / limit)
             if bounds.at(limit) < known * (1 - TIE):
                 point = None if self.out_of_time() else self.solve(problem, limit, known * (1 - TIE))
-                if point is None and self.out_of_time():
-                    return False
                 if point is not None:
                     self.frontier.add(point)
+                if self.out_of_time():  # what was found may have been cut short
+                    return False
+                if point is not None:
                     i = _slower_than(thresholds, point.bottleneck_seconds)
                     continue
             rate = self.frontier.next_rate(tokens / limit)
@@ -236,7 +279,9 @@ class _Run:
             if cost < known:
                 # Looking a little above what is known tells how far the cost is from it, and so how far to jump.
                 point = None if self.out_of_time() else self.solve(problem, limit, known * _LOOK)
-                if point is None and self.out_of_time():
+                if self.out_of_time():  # what was found may have been cut short
+                    if point is not None:
+                        self.frontier.add(point)
                     return False
                 if point is not None and point.cost_per_hour / point.tokens_per_second < ratio * (1 - TIE):
                     self.frontier.add(point)

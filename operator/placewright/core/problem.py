@@ -95,6 +95,11 @@ class Problem:
         """Whether the time of a hop depends on the sending pool alone, so that order does not matter for steps."""
         return bool((self.hop_seconds == self.hop_seconds[:, :1]).all())
 
+    @property
+    def order_is_by_pool(self) -> bool:
+        """Whether an order of stages is as good as another whenever its links are fast enough."""
+        return not self.setting.hop_in_step and self.setting.max_first_token_seconds == np.inf
+
     @cached_property
     def first_state(self) -> IntArray:
         """(Q+1,) offset of each pool's states in the joined arrays."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placewright.core.kernel import cover, extend
+from placewright.core.kernel import cover, extend, rest_least, root_least
 from placewright.core.performance.base import FloatArray
 from placewright.core.problem import Problem
 
@@ -86,18 +86,20 @@ class Builder:
         return sum(float(costs[state]) for costs, state in zip(self.stock.cost_per_hour, pools, strict=True))
 
     def cheapest(
-        self, below_cost: float, rest: FloatArray | None, stages: tuple[int, ...], out_of_time: Callable[[], bool]
+        self,
+        below_cost: float,
+        bounds: "list[Bound]",
+        stages: tuple[int, ...],
+        out_of_time: Callable[[], bool],
     ) -> tuple[float, _State] | None:
-        """Cheapest state that covers all layers with one of `stages` stage counts at less than below_cost.
-
-        rest[k, l]: lower bound on the cost of k more stages that hold l more layers, or None.
-        """
+        """Cheapest state that covers all layers with one of `stages` stage counts at less than below_cost."""
         problem = self.problem
         self.depths = [self._last_stages()]
         best: tuple[float, _State] | None = None
         for depth in range(1, max(stages) + 1):
             if depth > 1:
-                self.depths.append(self._prepend(self.depths[-1], below_cost, rest, max(stages) - depth + 1))
+                left = max(stages) - depth + 1
+                self.depths.append(self._prepend(self.depths[-1], below_cost, bounds, left, out_of_time))
             if depth in stages:
                 for state in sorted(self.depths[-1]):
                     cost = self.cost(state[0])
@@ -143,26 +145,43 @@ class Builder:
             found[key] = extended if old is None else np.minimum(old, extended)
 
     def _prepend(
-        self, current: dict[_State, FloatArray], below_cost: float, rest: FloatArray | None, stages_left: int
+        self,
+        current: dict[_State, FloatArray],
+        below_cost: float,
+        bounds: "list[Bound]",
+        stages_left: int,
+        out_of_time: Callable[[], bool],
     ) -> dict[_State, FloatArray]:
         problem = self.problem
         found: dict[_State, FloatArray] = {}
         for state, totals in sorted(current.items()):
-            cost = self.cost(state[0])
-            if cost >= below_cost:
+            if self.cost(state[0]) >= below_cost:
                 continue
-            kept = totals
-            if rest is not None:
-                lower = rest[stages_left, ::-1] + self._per_gpu_cost(state[0])
-                kept = np.where(lower < below_cost, totals, np.inf)
-                if not np.isfinite(kept).any():
-                    continue
+            if out_of_time():
+                break
+            kept = self._promising(state, totals, below_cost, bounds, stages_left)
+            if kept is None:
+                continue
             for pool in range(len(problem.pools)):
                 hop = float(problem.hop_seconds[pool, state[1]])
                 if hop <= self.limit:
                     token_hop = float(problem.first_token_hop_seconds[pool, state[1]])
                     self._add(found, state, kept, pool, hop=hop, first_token_hop=token_hop)
         return found
+
+    def _promising(
+        self, state: _State, totals: FloatArray, below_cost: float, bounds: "list[Bound]", stages_left: int
+    ) -> FloatArray | None:
+        """The layer totals that no bound rules out; None when there are none."""
+        kept = totals
+        for bound in bounds:
+            spent = self._per_gpu_cost(state[0]) + bound.rest[stages_left, ::-1, state[1]]
+            allowed = below_cost
+            if bound.second_price:
+                spent = spent + bound.second_price * kept
+                allowed += bound.second_price * self.worst
+            kept = np.where(spent < allowed, kept, np.inf)
+        return kept if (kept < np.inf).any() else None
 
     def _per_gpu_cost(self, pools: tuple[int, ...]) -> float:
         problem = self.problem
@@ -225,8 +244,20 @@ def never() -> bool:
 def arrange(problem: Problem, kinds: list[int], limit_seconds: float) -> Sequence | None:
     """Order these stages and choose their sizes so that no stage or hop exceeds the limit and TTFT is least."""
     builder = Builder(problem, stock_of(problem, kinds), limit_seconds)
-    found = builder.cheapest(np.inf, None, (len(kinds),), never)
+    found = builder.cheapest(np.inf, [], (len(kinds),), never)
     return None if found is None else builder.trace(found[1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """A proved lower bound on what may still be added, at a price for the time to first token (Lagrange).
+
+    Any replica that costs less than c and meets a TTFT target of w seconds has cost + second_price * TTFT below
+    c + second_price * w; so a partial replica whose own price plus `rest` reaches that leads nowhere.
+    """
+
+    second_price: float  # USD per hour for each second of TTFT
+    rest: FloatArray  # (K+1, L+1, Q) for k (unless exact: at most k) more stages of l layers before a stage of a pool
 
 
 def cheapest_sequence(
@@ -234,18 +265,22 @@ def cheapest_sequence(
 ) -> tuple[float, Sequence] | None:
     """The cheapest replica under a bottleneck limit, exactly; None when none costs less than below_cost.
 
-    Tries cost limits upwards from the proved bound `at_least`, so that few states are built.
+    Tries cost limits upwards from the best proved bound, so that few states are built.
     """
     counts = (problem.max_stages,) if problem.exact_stages else tuple(range(1, problem.max_stages + 1))
-    rest = _rest_bound(problem, limit_seconds)
-    stock = full_stock(problem)
     total = float(problem.state_cost.max()) * len(problem.pools) + 1.0
     ceiling = min(below_cost, total * 2)
+    bounds, proved = _bounds(problem, limit_seconds, max(at_least, 1e-9))
+    at_least = max(at_least, proved)
+    if at_least >= ceiling:
+        return None
+    bounds.append(Bound(second_price=0.0, rest=_stock_bound(problem, limit_seconds)))
+    stock = full_stock(problem)
     trial = at_least * 1.02 + 1e-9
     while True:
         trial = min(trial, ceiling)
         builder = Builder(problem, stock, limit_seconds)
-        found = builder.cheapest(trial, rest, counts, out_of_time)
+        found = builder.cheapest(trial, bounds, counts, out_of_time)
         if found is not None:
             return found[0], builder.trace(found[1])
         if trial >= ceiling or out_of_time():
@@ -253,8 +288,60 @@ def cheapest_sequence(
         trial = at_least + (trial - at_least) * 3.0
 
 
-def _rest_bound(problem: Problem, limit_seconds: float) -> FloatArray:
-    """(K+1, L+1) least per-GPU cost to hold l layers in k (or, unless exact, at most k) stages, order ignored."""
+def _bounds(problem: Problem, limit_seconds: float, scale: float) -> tuple[list[Bound], float]:
+    """Bounds that know the links (and, at the best price found for a second, the TTFT target) but not the stock.
+
+    Returns them with the lower bound on the cost of a whole replica that the best of them proves.
+    """
+    worst = problem.setting.max_first_token_seconds
+    prices = [0.0]
+    if worst < np.inf:
+        prices += [factor * scale / max(worst, 1e-9) for factor in (0.25, 1.0, 4.0, 16.0, 64.0)]
+    kind_cost = problem.pool_price[problem.kind_pool] * problem.kind_gpus
+    alike = (problem.hop_seconds == problem.hop_seconds[:, :1]).all() and (
+        problem.first_token_hop_seconds == problem.first_token_hop_seconds[:, :1]
+    ).all()
+    best: tuple[float, Bound] | None = None
+    plain: Bound | None = None
+    for price in prices:
+        rest = rest_least(
+            limit_seconds,
+            problem.step_seconds,
+            problem.first_token_seconds,
+            problem.kind_pool,
+            kind_cost,
+            problem.hop_seconds,
+            problem.first_token_hop_seconds,
+            problem.setting.hop_in_step,
+            price,
+            problem.max_stages - 1,
+            not alike,
+        )
+        root = root_least(
+            limit_seconds,
+            problem.step_seconds,
+            problem.first_token_seconds,
+            problem.kind_pool,
+            kind_cost,
+            price,
+            rest,
+            problem.max_stages if problem.exact_stages else 1,
+        )
+        if not problem.exact_stages:
+            rest = np.minimum.accumulate(rest, axis=0)
+        bound = Bound(second_price=price, rest=rest)
+        value = float(root) - price * worst if price else float(root)
+        if plain is None:
+            plain = bound
+        if best is None or value > best[0]:
+            best = (value, bound)
+    assert plain is not None
+    assert best is not None
+    return [plain] if best[1] is plain else [plain, best[1]], best[0]
+
+
+def _stock_bound(problem: Problem, limit_seconds: float) -> FloatArray:
+    """Least per-GPU cost to hold l layers in k (unless exact: at most k) stages from the real stock, order ignored."""
     table, _ = cover(
         limit_seconds,
         np.inf,
@@ -271,4 +358,4 @@ def _rest_bound(problem: Problem, limit_seconds: float) -> FloatArray:
     least: FloatArray = table[-1, 0]
     if not problem.exact_stages:
         least = np.minimum.accumulate(least, axis=0)
-    return least
+    return np.repeat(least[:, :, None], len(problem.pools), axis=2)

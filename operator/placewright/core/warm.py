@@ -2,7 +2,17 @@
 
 import numpy as np
 
-from placewright.core.kernel import balance, cost_bound, cover, extend, pool_choice
+from placewright.core.kernel import (
+    balance,
+    cost_bound,
+    cover,
+    extend,
+    pool_choice,
+    pool_costs,
+    rest_least,
+    root_least,
+)
+from placewright.core.walks import add_row, cheapest_counts
 
 
 def warm() -> None:
@@ -18,4 +28,10 @@ def warm() -> None:
     pool_choice(table[0], 1.0, (0, 1, 1), 0, 2, stages, costs, reach)
     cost_bound(1.0, np.array([[0.0, 1.0]]), index, np.ones(1, dtype=np.int64), price, price.astype(np.int64), 1, True)
     extend(np.array([0.0, np.inf]), step[0], np.zeros(2), 1.0, 0.0, 0.0, np.inf)
+    hop = np.zeros((1, 1))
+    rest = rest_least(1.0, step, np.zeros((1, 2)), index, price, hop, hop, False, 0.0, 1, False)
+    root_least(1.0, step, np.zeros((1, 2)), index, price, 0.0, rest, 1)
+    cheapest_counts(np.array([[[0.0, np.inf], [np.inf, 1.0]]]), hop <= 1.0, 1, True, np.inf)
+    add_row(np.array([0.0, np.inf]), np.zeros(2), np.zeros(2))
+    pool_costs(states[0], states[1], stages, costs, reach, np.inf)
     balance(step, np.zeros(1), np.ones(1, dtype=np.int64))
