@@ -100,9 +100,10 @@ def run(  # noqa: PLR0913 - one argument for each option
     lives in the cluster, and a restart with nothing changed writes nothing.
     """
     # Imported late, so that --help of any command stays quick.
-    from placewright.core.errors import PlacewrightError  # noqa: PLC0415
+    from placewright.core.errors import InvalidRequestError, PlacewrightError  # noqa: PLC0415
     from placewright.handlers.operator import run_operator  # noqa: PLC0415
     from placewright.handlers.options import OperatorOptions  # noqa: PLC0415
+    from placewright.kube.access import CredentialsError  # noqa: PLC0415
     from placewright.telemetry.logs import configure_logging  # noqa: PLC0415
 
     configure_logging(text=log_format == "text", level=log_level)
@@ -120,4 +121,4 @@ def run(  # noqa: PLR0913 - one argument for each option
         asyncio.run(run_operator(options))
     except (PlacewrightError, OSError) as error:
         logging.getLogger("placewright").critical("the operator ends: %s", error)
-        raise SystemExit(1) from None
+        raise SystemExit(2 if isinstance(error, InvalidRequestError | CredentialsError) else 1) from None

@@ -209,9 +209,11 @@ async def run_operator(options: OperatorOptions, *, entry: SolveEntry = worker.s
 
     Raises:
         CredentialsError: no usable credentials.
+        InvalidRequestError: an option is wrong.
         OperatorError: a part ended by itself.
         OSError: the HTTP port cannot be bound.
     """
+    parse_address(options.metrics_address)  # before anything is begun
     access = access_for(options.kubeconfig, options.context)
     async with access.session() as session:
         await Operator(options, access=access, client=KubeClient(session, access.server), entry=entry).run()

@@ -21,6 +21,13 @@ class TextFormatter(logging.Formatter):
         return f"{super().formatMessage(record)} {extra}".rstrip()
 
 
+def _without_trace(record: logging.LogRecord) -> bool:
+    """Drops the stack traces of kopf: what it cannot recover from ends the process, which says why in one line."""
+    if record.name.startswith("kopf"):
+        record.exc_info = record.exc_text = None
+    return True
+
+
 def configure_logging(*, text: bool, level: str) -> None:
     """Sends all logs to stderr, once.
 
@@ -29,6 +36,8 @@ def configure_logging(*, text: bool, level: str) -> None:
         level: as `INFO`; libraries stay at WARNING unless it is DEBUG.
     """
     handler = logging.StreamHandler(sys.stderr)
+    if level != "DEBUG":
+        handler.addFilter(_without_trace)
     handler.setFormatter(
         TextFormatter()
         if text
