@@ -30,10 +30,10 @@ class OperatorProcess:
         program: the placewright program.
         kubeconfig: its credentials.
         log: its output goes here.
-        tick: called on each poll while something is waited for.
+        tick: called on each poll with what is waited for.
     """
 
-    def __init__(self, program: Path, *, kubeconfig: Path, log: Path, tick: Callable[[], None]) -> None:
+    def __init__(self, program: Path, *, kubeconfig: Path, log: Path, tick: Callable[[str], None]) -> None:
         self._program = program
         self._tick = tick
         self._process = ManagedProcess(
@@ -80,7 +80,7 @@ class OperatorProcess:
 
         def ticking() -> T:
             self._process.check()
-            self._tick()
+            self._tick(f"waiting for the operator {what} ...")
             return probe()
 
         try:

@@ -66,7 +66,7 @@ def tell(page: Page, setting: Setting) -> None:
             setting.program,
             kubeconfig=credentials,
             log=setting.log,
-            tick=lambda: page.waiting("waiting for the operator ..."),
+            tick=page.waiting,
         )
         try:
             _watch_it_work(page, crd, samples, server, operator)

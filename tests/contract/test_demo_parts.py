@@ -232,7 +232,7 @@ SPLIT = (
 )
 
 
-@pytest.mark.parametrize(("width", "expected"), [(None, WHOLE), (39, WHOLE), (38, SPLIT), (24, SPLIT)])
+@pytest.mark.parametrize(("width", "expected"), [(None, WHOLE), (34, WHOLE), (33, SPLIT), (24, SPLIT)])
 def test_tables_are_kubectls_and_split_when_they_do_not_fit(width: int | None, expected: str) -> None:
     out = io.StringIO()
     Page(out, width=width).table(ROWS, key=1)
