@@ -62,8 +62,10 @@ fi
 exec /opt/placewright/bin/placewright "$@"
 EOF
 
+# HOME and USER stand in for an entry in /etc/passwd, which an arbitrary number has not.
 ENV PATH=/opt/placewright/bin:$PATH \
     HOME=/tmp \
+    USER=placewright \
     NUMBA_CACHE_DIR=/tmp/placewright-kernels \
     NUMBA_CPU_NAME=generic \
     PYTHONDONTWRITEBYTECODE=1 \
