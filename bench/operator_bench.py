@@ -1,5 +1,6 @@
 """Requests to status per second and peak memory, beside a bare kopf operator in the same run on the real API server."""
 
+import contextlib
 import json
 import os
 import statistics
@@ -47,12 +48,13 @@ class StatusWatch:
         threading.Thread(target=self._read, args=(version,), daemon=True).start()
 
     def _read(self, version: str) -> None:
-        """Reads on from where it was whenever the server closes the watch, as it does with slow ones in a burst."""
+        """Reads on from where it was whenever the watch ends: the server closes slow ones in a burst."""
         while len(self.seen) < REQUESTS:
-            url = f"{self._control_plane.url}{self._placements.path}?watch=true&resourceVersion={version}"
+            query = f"watch=true&resourceVersion={version}&timeoutSeconds=15"
+            url = f"{self._control_plane.url}{self._placements.path}?{query}"
             request = urllib.request.Request(url, headers={"Authorization": f"Bearer {self._control_plane.token()}"})
             opener = self._control_plane.admin._opener  # noqa: SLF001 - its TLS set-up is wanted, not its JSON
-            with opener.open(request, timeout=_LIMIT_SECONDS) as answer:
+            with contextlib.suppress(OSError), opener.open(request, timeout=20) as answer:
                 for line in answer:
                     resource = json.loads(line)["object"]
                     version = resource["metadata"]["resourceVersion"]

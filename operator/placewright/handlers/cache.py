@@ -92,6 +92,12 @@ class ObjectCache:
             return False
         return entry.settled == (int(metadata["generation"]), status_digest(resource))
 
+    def is_unsettled(self, resource: Json) -> bool:
+        """Whether this is the newest that is known of an object, and the operator is not content with it."""
+        entry, metadata = self._entries.get(key_of(resource)), resource["metadata"]
+        newest = entry is not None and (entry.uid, str(entry.version)) == (metadata["uid"], metadata["resourceVersion"])
+        return newest and not self.is_settled(resource)
+
     def is_tampered(self, resource: Json) -> bool:
         """Whether this generation was settled with another status: somebody else has written it since."""
         entry, metadata = self._entries.get(key_of(resource)), resource["metadata"]

@@ -35,7 +35,7 @@ class Judgement:
     Attributes:
         headline: the log line's message.
         render: the new status for the newest object; None: what stands there says the same.
-        final: False for the announcement of a long solve.
+        final: False for the announcement of a long solve, and for a failure that is tried again.
     """
 
     headline: str
@@ -116,6 +116,7 @@ def judge_outcome(question: Question, solved: SolveOutcome) -> Judgement:
                     previous=previous,
                 )
             ),
+            final=not solved.transient,
         )
     # The solve may have been for another request with the same inputs; only the name differs.
     decision = replace(solved.decision, request=question.request)

@@ -84,6 +84,7 @@ class Intake:
             async for resource in transport.list_requests(namespace):
                 listed.append(key_of(resource))
                 news += self.observe(resource)
+                self._remind(resource)
                 if len(listed) % 50 == 0:
                     await asyncio.sleep(0)  # a large list must not hold the loop
         gone = self._cache.vanished(listed, began, frozenset(namespaces) or None)
@@ -105,6 +106,12 @@ class Intake:
                 log.warning("LIST failed", extra={"error": str(error)})
                 pause = min(5.0, interval_seconds)
             await asyncio.sleep(pause)
+
+    def _remind(self, resource: Json) -> None:
+        """Queues what should be settled and is not: whatever went wrong, nothing is lost for longer than this."""
+        key = key_of(resource)
+        if self._cache.is_unsettled(resource) and not self._queue.waits(key):
+            self._queue.put(key, resource)
 
     def _forget(self, key: Key, uid: str) -> None:
         if self._cache.remove(key, uid):

@@ -31,7 +31,7 @@ from placewright.telemetry.views import Key
 log = logging.getLogger(__name__)
 
 _SOLUTIONS_KEPT = 512
-_EVENTS_PER_SECOND = 5.0
+_EVENTS_PER_SECOND = 1.0
 _EVENTS_BURST = 25
 _TICK_SECONDS = 0.5
 _TELL_SECONDS = 30.0

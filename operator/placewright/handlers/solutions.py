@@ -96,8 +96,7 @@ class Solutions:
 
     def longest_limit_seconds(self) -> float:
         """How long the slowest running solve may take in all, with its second try; 0 when none runs."""
-        running = list(self._running.values())
-        return sum(job.timeout_seconds for job in running) * _LETHAL_LIMIT
+        return max((job.timeout_seconds for job in list(self._running.values())), default=0.0) * _LETHAL_LIMIT
 
     async def _run(self, job: Job, request: Request) -> None:
         try:

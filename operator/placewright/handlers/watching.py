@@ -13,7 +13,23 @@ from placewright.kube.client import PLURAL
 
 OnEvent = Callable[[str | None, Json], None]
 
+_LOGIN_SECONDS = 5.0
 _ERROR_DELAYS_SECONDS = (1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 60)
+
+
+class _Pace:
+    """Lets one pass each `seconds`, the first at once: kopf logs in again at once for as long as it gets a 401."""
+
+    def __init__(self, *, seconds: float) -> None:
+        self._seconds = seconds
+        self._next = float("-inf")
+
+    async def wait(self) -> None:
+        """Waits for the turn of the caller."""
+        now = asyncio.get_running_loop().time()
+        turn = max(now, self._next)
+        self._next = turn + self._seconds
+        await asyncio.sleep(turn - now)
 
 
 class _NoMemory(kopf.DiffBaseStorage):
@@ -56,9 +72,11 @@ def settings() -> kopf.OperatorSettings:
 def registry(on_event: OnEvent, access: Access) -> kopf.OperatorRegistry:
     """A registry of our own with one event handler: no finalizers, no annotations, nothing to remember on objects."""
     handlers = kopf.OperatorRegistry()
+    pace = _Pace(seconds=_LOGIN_SECONDS)
 
     @kopf.on.login(registry=handlers)
     async def login(**_: Any) -> kopf.AiohttpSession:
+        await pace.wait()
         return kopf.AiohttpSession(server=access.server, aiohttp_session=access.session())
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)

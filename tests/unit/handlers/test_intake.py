@@ -125,6 +125,20 @@ def test_list_without_news_finds_nothing_and_a_failed_one_forgets_nothing() -> N
     asyncio.run(scenario())
 
 
+def test_list_reminds_of_what_was_never_settled() -> None:
+    async def scenario() -> None:
+        subject, cluster = Subject(), FakeCluster(stored("lost"), stored("done", status=DECIDED))
+        subject.cache.settle(stored("done", status=DECIDED), 1.0)
+        await subject.resynced(cluster)
+        subject.queue.discard(("serving", "lost"))  # as if its work had ended in nothing
+        await subject.resynced(cluster)
+        assert subject.queue.waits(("serving", "lost"))
+        assert not subject.queue.waits(("serving", "done"))
+        assert subject.intake.list_found_changes_at is None
+
+    asyncio.run(scenario())
+
+
 def test_namespaced_lists_say_nothing_of_other_namespaces() -> None:
     async def scenario() -> None:
         subject = Subject()

@@ -309,6 +309,22 @@ def test_a_failed_solve_becomes_a_condition_and_is_not_tried_again_until_the_spe
     play(scenario, stored(spec=SPEC))
 
 
+def test_a_solver_that_could_not_start_is_told_and_tried_again() -> None:
+    async def scenario(subject: Subject) -> None:
+        subject.solver.answers = [
+            SolveFailed(reason="SolverCrashed", message="no process", lethal=False, seconds=0.0, transient=True)
+        ]
+        subject.tell()
+        await rest(subject)
+        assert reason(subject.object()) == "SolverCrashed"
+        async with asyncio.timeout(5):
+            while reason(subject.object()) != "PlanCurrent":  # noqa: ASYNC110 - no seam
+                await asyncio.sleep(0.01)
+        assert subject.solver.asked == 2
+
+    play(scenario, stored(spec=SPEC))
+
+
 def test_a_rivals_status_is_put_back_once_and_then_waits() -> None:
     async def scenario(subject: Subject) -> None:
         subject.tell()
