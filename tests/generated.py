@@ -11,6 +11,7 @@ from pathlib import Path
 
 from placewright.api import reference
 from placewright.api.crd import render_all
+from tests.support import cli_reference
 from tests.support.chart_files import crd_template, readme_with_values, schema_with_texts
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,6 +65,7 @@ SOURCES = (
     Source(name="the API types", render=_crds, whole_folder="crds/*"),
     Source(name="the API types", render=_chart_crds, whole_folder=str(CHART / "templates/crd-*")),
     Source(name="the API types", render=_api_reference),
+    Source(name="the commands' own help", render=cli_reference.render),
     Source(name="the chart's values.yaml", render=_chart_texts),
 )
 
