@@ -4,9 +4,11 @@ Apart from `decide`, since the operator names inputs in its own process, which m
 """
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
+from functools import cache
 from hashlib import sha256
+from typing import Any
 
 from placewright import __version__
 from placewright.core.model import Measured, PlanState, Replicas, Request
@@ -30,15 +32,14 @@ def canonical(request: Request) -> Request:
 
 def inputs_hash(request: Request) -> str:
     """Hash of all that the decision depends on: the request without its name, and this version of the planner."""
-    asked = asdict(canonical(request))
-    asked.pop("name")
-    asked.pop("namespace")
+    asked = _fields(canonical(request))
+    del asked["name"], asked["namespace"]
     return _digest({"version": __version__, "request": asked, "model": type(request.performance).__name__})[:16]
 
 
 def plan_id(replicas: tuple[Replicas, ...], state: PlanState) -> str:
     """Name of a decision: a hash of the layouts, their figures, and whether they may be used."""
-    return "p-" + _digest({"replicas": [asdict(entry) for entry in replicas], "state": state})[:_PLAN_ID_DIGITS]
+    return "p-" + _digest({"replicas": replicas, "state": state})[:_PLAN_ID_DIGITS]
 
 
 def _digest(value: object) -> str:
@@ -50,10 +51,23 @@ def _plain(value: object) -> object:
     match value:
         case Enum():
             return value.value
+        case None | str() | int():
+            return value
         case float():
             return f"{value:.12g}"
         case dict():
             return {str(key): _plain(entry) for key, entry in value.items()}
         case list() | tuple():
             return [_plain(entry) for entry in value]
-    return value
+    return {name: _plain(entry) for name, entry in _fields(value).items()}
+
+
+def _fields(value: object) -> dict[str, Any]:
+    """The fields of a value, without the copies that `asdict` makes: the operator names every request it sees."""
+    return {name: getattr(value, name) for name in _field_names(type(value))}
+
+
+@cache
+def _field_names(kind: type[object]) -> tuple[str, ...]:
+    assert is_dataclass(kind)
+    return tuple(entry.name for entry in fields(kind))
