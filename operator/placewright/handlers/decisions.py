@@ -186,7 +186,8 @@ def _unless_same(make: Callable[[Json | None], Json]) -> Callable[[Json], Json |
     def render(newest: Json) -> Json | None:
         previous = newest.get("status") or None
         status = make(previous)
-        return None if previous is not None and outcome.same_decision(previous, status) else status
+        decided_before = previous is not None and "conditions" in previous
+        return None if decided_before and outcome.same_decision(previous, status) else status
 
     return render
 

@@ -40,7 +40,12 @@ class _Work:
 
     resource: Json
     began: float
-    superseded: asyncio.Event
+    superseded: asyncio.Future[None]
+
+    def supersede(self) -> None:
+        """What it was begun for is out of date."""
+        if not self.superseded.done():
+            self.superseded.set_result(None)
 
 
 class Reconciler:
@@ -90,7 +95,7 @@ class Reconciler:
         """What is in work for this key is out of date: its spec changed, or it was deleted or re-created."""
         work = self._work.get(key)
         if work is not None:
-            work.superseded.set()
+            work.supersede()
         self._attempts.pop(key, None)
         self._rivals.forget(key)
 
@@ -118,7 +123,7 @@ class Reconciler:
 
     async def _reconcile(self, key: Key, resource: Json) -> None:
         """One request; holds a `busy` permit except while it waits for a solve."""
-        work = _Work(resource, self._clock(), asyncio.Event())
+        work = _Work(resource, self._clock(), asyncio.get_running_loop().create_future())
         self._work[key] = work
         try:
             retry_seconds = await self._step(key, work)
@@ -168,7 +173,7 @@ class Reconciler:
         outcome = self._solutions.known(question.inputs_hash)
         if outcome is None:
             outcome = await self._solved(key, work, question)
-        if work.superseded.is_set():
+        if work.superseded.done():
             return None  # what superseded it is queued, or it is gone
         if outcome is None:  # the shared solve was given up just as this request joined
             return self._backoff(key)
@@ -189,23 +194,17 @@ class Reconciler:
         finally:
             job.leave()
             await self._busy.acquire()
-        if work.superseded.is_set() or not job.outcome.done() or job.outcome.cancelled():
+        if work.superseded.done() or not job.outcome.done() or job.outcome.cancelled():
             return None
         return job.outcome.result()
 
     async def _finished(self, job: Job, work: _Work, *, within_seconds: float | None) -> bool:
         """Whether the job ended or the request was superseded in time; the time counts from the start of the solve."""
-        superseded = asyncio.ensure_future(work.superseded.wait())
-        started = asyncio.ensure_future(job.started.wait())
-        ends: set[asyncio.Future[Any]] = {job.outcome, superseded}
-        try:
-            if within_seconds is not None:
-                await asyncio.wait({*ends, started}, return_when=asyncio.FIRST_COMPLETED)
-            done, _ = await asyncio.wait(ends, timeout=within_seconds, return_when=asyncio.FIRST_COMPLETED)
-            return bool(done)
-        finally:
-            superseded.cancel()
-            started.cancel()
+        ends: set[asyncio.Future[Any]] = {job.outcome, work.superseded}
+        if within_seconds is not None:
+            await asyncio.wait({*ends, job.started}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(ends, timeout=within_seconds, return_when=asyncio.FIRST_COMPLETED)
+        return bool(done)
 
     async def _write(self, key: Key, work: _Work, judgement: Judgement) -> float | None:
         self._writes += 1

@@ -20,12 +20,17 @@ class Job:
     def __init__(self, inputs_hash: str) -> None:
         self.inputs_hash = inputs_hash
         self.outcome: asyncio.Future[SolveOutcome] = asyncio.get_running_loop().create_future()
-        self.started = asyncio.Event()
+        self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiters = 0
         self.timeout_seconds = 0.0
         self.cancelled = False
         self._task: asyncio.Task[None] | None = None
         self._cancel: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """The solve has a process to itself."""
+        if not self.started.done():
+            self.started.set_result(None)
 
     def run(self, work: Callable[["Job"], "asyncio.Task[None]"]) -> None:
         """Starts the solve."""
@@ -42,7 +47,7 @@ class Job:
         """One less waits; the last one to leave ends the solve: at once when it has not begun, else in a moment."""
         self.waiters -= 1
         if self.waiters == 0 and not self.outcome.done():
-            delay = _LAST_CHANCE_SECONDS if self.started.is_set() else 0.0
+            delay = _LAST_CHANCE_SECONDS if self.started.done() else 0.0
             self._cancel = asyncio.get_running_loop().call_later(delay, self.cancel)
 
     def cancel(self) -> None:
@@ -116,7 +121,7 @@ class Solutions:
 
     async def _solve(self, job: Job, request: Request) -> SolveOutcome:
         for attempt in range(1, _LETHAL_LIMIT + 1):
-            outcome = await self._solver.solve(request, timeout_seconds=job.timeout_seconds, started=job.started.set)
+            outcome = await self._solver.solve(request, timeout_seconds=job.timeout_seconds, started=job.start)
             self._on_solved(request, outcome)
             if not isinstance(outcome, SolveFailed) or outcome.transient:
                 return outcome
