@@ -4,9 +4,8 @@ Apart from `decide`, since the operator names inputs in its own process, which m
 """
 
 import json
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from enum import Enum
-from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -62,12 +61,6 @@ def _plain(value: object) -> object:
     return {name: _plain(entry) for name, entry in _fields(value).items()}
 
 
-def _fields(value: object) -> dict[str, Any]:
+def _fields(value: Any) -> dict[str, Any]:
     """The fields of a value, without the copies that `asdict` makes: the operator names every request it sees."""
-    return {name: getattr(value, name) for name in _field_names(type(value))}
-
-
-@cache
-def _field_names(kind: type[object]) -> tuple[str, ...]:
-    assert is_dataclass(kind)
-    return tuple(entry.name for entry in fields(kind))
+    return {name: getattr(value, name) for name in value.__slots__}  # all values of the model are slotted
