@@ -9,9 +9,8 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,10 +60,10 @@ class StatusWatch:
                     if (resource.get("status") or {}).get("conditions"):
                         self.seen.setdefault(resource["metadata"]["name"], time.monotonic())
 
-    def measured(self, began: float, pids: list[int]) -> Measured:
+    def measured(self, began: float, pids: Callable[[], list[int]]) -> Measured:
         wait_until(lambda: len(self.seen) >= REQUESTS, _LIMIT_SECONDS, f"{REQUESTS} statuses")
         first, last = min(self.seen.values()), max(self.seen.values())
-        peaks = [peak_mib(pid) for pid in pids]
+        peaks = [peak_mib(pid) for pid in pids()]
         return Measured(
             per_second=(REQUESTS - 1) / (last - first),
             from_start_seconds=last - began,
@@ -87,52 +86,46 @@ def family(pid: int) -> list[int]:
     return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split())]
 
 
-@contextmanager
-def filled(control_plane: ControlPlane, spec: Callable[[int], Json]) -> Iterator[Placements]:
-    """A namespace with all requests in it, which goes away again."""
-    namespace = control_plane.create_namespace("bench")
-    placements = Placements(control_plane.admin, namespace)
+def filled(control_plane: ControlPlane, spec: Callable[[int], Json]) -> Placements:
+    """A new namespace with all requests in it; it goes with the control plane."""
+    placements = Placements(control_plane.admin, control_plane.create_namespace("bench"))
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda index: placements.create(f"r-{index}", spec(index)), range(REQUESTS)))
-    yield placements
-    control_plane.delete_namespace(namespace)
+    return placements
 
 
 def bare(control_plane: ControlPlane, folder: Path, status: Json) -> Measured:
-    with filled(control_plane, lambda _: small_spec()) as placements:
-        process = ManagedProcess(
-            "bare kopf",
-            [sys.executable, "-m", "bench.bare_kopf"],
-            folder / "bare.log",
-            {
-                **os.environ,
-                "KUBECONFIG": str(control_plane.kubeconfig),
-                "NAMESPACE": placements.namespace,
-                "STATUS": json.dumps(status),
-            },
-            ROOT,
-        )
-        watch, began = StatusWatch(control_plane, placements), time.monotonic()
-        process.start()
-        try:
-            return watch.measured(began, [process.pid])
-        finally:
-            process.stop()
+    """A bare kopf operator that writes this status to each request."""
+    placements = filled(control_plane, lambda _: small_spec())
+    told = {"KUBECONFIG": str(control_plane.kubeconfig), "NAMESPACE": placements.namespace}
+    process = ManagedProcess(
+        "bare kopf",
+        [sys.executable, "-m", "bench.bare_kopf"],
+        folder / "bare.log",
+        {**os.environ, **told, "STATUS": json.dumps(status)},
+        ROOT,
+    )
+    watch, began = StatusWatch(control_plane, placements), time.monotonic()
+    process.start()
+    try:
+        return watch.measured(began, lambda: [process.pid])
+    finally:
+        process.stop()
 
 
 def placewright(control_plane: ControlPlane, folder: Path, spec: Callable[[int], Json]) -> Measured:
-    with filled(control_plane, spec) as placements:
-        operator = OperatorProcess(control_plane.kubeconfig, folder, namespaces=[placements.namespace])
-        watch, began = StatusWatch(control_plane, placements), time.monotonic()
-        operator.launch()
-        try:
-            wait_until(lambda: len(watch.seen) >= REQUESTS, _LIMIT_SECONDS, "all statuses")
-            measured = watch.measured(began, family(operator.process.pid))
-            operator.wait(lambda: operator.idle, "rest")
-            assert operator.written == REQUESTS, f"{operator.written} writes for {REQUESTS} requests"
-            return measured
-        finally:
-            operator.stop()
+    """The product; exactly one write for each request, or it does not count."""
+    placements = filled(control_plane, spec)
+    operator = OperatorProcess(control_plane.kubeconfig, folder, namespaces=[placements.namespace])
+    watch, began = StatusWatch(control_plane, placements), time.monotonic()
+    operator.launch()
+    try:
+        measured = watch.measured(began, lambda: family(operator.process.pid))
+        operator.wait(lambda: operator.idle, "rest")
+        assert operator.written == REQUESTS, f"{operator.written} writes for {REQUESTS} requests"
+        return measured
+    finally:
+        operator.stop()
 
 
 def row(name: str, runs: list[Measured], yardstick: float) -> str:
@@ -170,7 +163,6 @@ def sample_status(control_plane: ControlPlane, folder: Path) -> Json:
     placements.create("sample")
     with OperatorProcess(control_plane.kubeconfig, folder, namespaces=[placements.namespace]) as operator:
         found = operator.wait(lambda: placements.settled("sample"), "a status")
-    control_plane.delete_namespace(placements.namespace)
     status: Json = found["status"]
     return status
 
