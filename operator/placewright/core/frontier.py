@@ -74,7 +74,7 @@ class Frontier:
         return min((p.cost_per_hour / p.tokens_per_second for p in self.points), default=np.inf)
 
 
-def make_point(problem: Problem, sequence: Sequence) -> Point:
+def make_point(request: Request, problem: Problem, sequence: Sequence) -> Point:
     """Even out the sizes where that is allowed, and take the real bottleneck and cost of the stages."""
     kinds = np.array([kind for kind, _ in sequence.stages])
     sizes = np.array([n for _, n in sequence.stages], dtype=np.int64)
@@ -91,7 +91,7 @@ def make_point(problem: Problem, sequence: Sequence) -> Point:
     if not problem.setting.hop_in_step:
         bottleneck = max(bottleneck, float(hops.max()))
     return Point(
-        cost_per_hour=_cost(problem, kinds),
+        cost_per_hour=layout_cost_per_hour(request, _stages(request, problem, sequence.stages)),
         tokens_per_second=problem.setting.tokens_per_step / bottleneck,
         bottleneck_seconds=bottleneck,
         problem=problem,
@@ -106,40 +106,37 @@ def first_token_seconds(problem: Problem, kinds: np.ndarray, sizes: np.ndarray) 
     return float(problem.first_token_seconds[kinds, sizes].sum() + hops)
 
 
-def _cost(problem: Problem, kinds: np.ndarray) -> float:
-    """USD per hour: follow the lattice of each pool, so that node packing is paid for as it was planned."""
-    total = 0.0
-    for pool, lattice in enumerate(problem.lattices):
-        state = 0
-        for kind in sorted(kinds[problem.kind_pool[kinds] == pool].tolist()):
-            state = int(lattice.successor[state, problem.kind_degree[kind]])
-        total += float(lattice.cost_per_hour[state])
-    return total
-
-
-def to_layout(request: Request, point: Point) -> Layout:
-    """The public form of a point."""
-    problem, stages, first = point.problem, [], 0
-    for kind, layers in point.stages:
+def _stages(request: Request, problem: Problem, stages: tuple[tuple[int, int], ...]) -> tuple[Stage, ...]:
+    """Public form of (kind, layers) pairs."""
+    result, first = [], 0
+    for kind, layers in stages:
         pool = request.pools[problem.pools[problem.kind_pool[kind]]]
-        stages.append(
+        degree = int(problem.kind_gpus[kind])
+        result.append(
             Stage(
                 pool=pool.name,
                 gpu=pool.gpu.name,
-                tensor_parallel=int(problem.kind_gpus[kind]),
+                tensor_parallel=degree,
                 first_layer=first,
                 last_layer=first + layers - 1,
             )
         )
         first += layers
+    return tuple(result)
+
+
+def to_layout(request: Request, point: Point) -> Layout:
+    """The public form of a point."""
+    problem = point.problem
+    stages = _stages(request, problem, point.stages)
     setting = problem.setting
     kinds = np.array([kind for kind, _ in point.stages])
     sizes = np.array([n for _, n in point.stages])
     return Layout(
-        stages=tuple(stages),
+        stages=stages,
         precision=setting.precision,
         max_concurrency=setting.concurrency,
-        cost_per_hour=layout_cost_per_hour(request, tuple(stages)),
+        cost_per_hour=point.cost_per_hour,
         tokens_per_second=point.tokens_per_second,
         requests_per_second=point.tokens_per_second / request.workload.tokens_per_request,
         ttft_seconds=first_token_seconds(problem, kinds, sizes) if setting.has_ttft else None,

@@ -16,7 +16,10 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 def compiled(function: _F) -> _F:
     """Compile with a cache on disk, so that only the first run after an installation pays for it."""
-    return cast(_F, numba.njit(cache=True, error_model="numpy")(function))
+    try:
+        return cast(_F, numba.njit(cache=True, error_model="numpy")(function))
+    except RuntimeError:  # no folder can be written: compile again in every process rather than not at all
+        return cast(_F, numba.njit(error_model="numpy")(function))
 
 
 _ONE = np.uint64(1)
@@ -394,6 +397,25 @@ def extend(
                 value = totals[held] + (first_token_row[n] + added_seconds)
                 if value <= worst and value < result[held + n]:
                     result[held + n] = value
+    return result
+
+
+@compiled
+def extend_all(
+    totals: Any,
+    step_rows: Any,
+    first_token_rows: Any,
+    kinds: Any,
+    limit: float,
+    hop: float,
+    added_seconds: float,
+    worst: float,
+) -> Any:
+    """`extend` for each of these kinds: (kinds, L+1)."""
+    result = np.empty((kinds.shape[0], totals.shape[0]))
+    for i in range(kinds.shape[0]):
+        j = kinds[i]
+        result[i] = extend(totals, step_rows[j], first_token_rows[j], limit, hop, added_seconds, worst)
     return result
 
 

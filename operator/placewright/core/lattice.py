@@ -4,6 +4,7 @@ A tensor-parallel group never leaves a node, so groups are packed on nodes. Wher
 node, GPUs used are all that matters (they pack perfectly); otherwise each combination of groups is packed exactly.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -86,8 +87,40 @@ class Lattice:
     successor: IntArray
 
 
-def build_lattice(pool: Pool, degrees: tuple[int, ...], max_stages: int) -> Lattice:
-    """All states of a pool for these TP degrees and at most max_stages stages."""
+class OutOfTimeError(Exception):
+    """The time limit passed while a lattice was built: a pool whose degrees do not pack perfectly can have many."""
+
+
+class LatticeSource:
+    """Lattices of a request's pools, built when they are first needed and kept for all problems.
+
+    Args:
+        pools: of the request.
+        out_of_time: asked while a lattice is built.
+    """
+
+    def __init__(self, pools: tuple[Pool, ...], out_of_time: Callable[[], bool]) -> None:
+        self._pools = pools
+        self._out_of_time = out_of_time
+        self._built: dict[tuple[int, tuple[int, ...], int], Lattice] = {}
+
+    def lattice(self, pool: int, degrees: tuple[int, ...], max_stages: int) -> Lattice:
+        """The lattice of a pool (by index); raises OutOfTimeError."""
+        key = (pool, degrees, max_stages)
+        if key not in self._built:
+            self._built[key] = build_lattice(self._pools[pool], degrees, max_stages, out_of_time=self._out_of_time)
+        return self._built[key]
+
+
+def never() -> bool:
+    """No time limit."""
+    return False
+
+
+def build_lattice(
+    pool: Pool, degrees: tuple[int, ...], max_stages: int, *, out_of_time: Callable[[], bool] = never
+) -> Lattice:
+    """All states of a pool for these TP degrees and at most max_stages stages; raises OutOfTimeError."""
     ordered = sorted(set(degrees))
     chain = all(b % a == 0 for a, b in pairwise(ordered))
     perfect = chain and pool.gpus_per_node % ordered[-1] == 0 if ordered else True
@@ -99,6 +132,8 @@ def build_lattice(pool: Pool, degrees: tuple[int, ...], max_stages: int) -> Latt
     for count in range(1, max_stages + 1):
         end = len(keys)
         for source in range(start, end):
+            if out_of_time():
+                raise OutOfTimeError
             for d, degree in enumerate(degrees):
                 key = _after(keys[source], d, degree, perfect=perfect)
                 target = index.get(key)

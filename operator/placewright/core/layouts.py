@@ -14,11 +14,12 @@ import numpy as np
 
 from placewright.core.frontier import TIE, Frontier, Point, first_token_seconds, make_point, to_layout
 from placewright.core.kernel import cost_bound, cover, pool_choice, pool_costs
+from placewright.core.lattice import LatticeSource, OutOfTimeError, never
 from placewright.core.model import Layout, Progress, Request
 from placewright.core.performance.base import FloatArray, Setting
 from placewright.core.problem import Problem, problems
 from placewright.core.sequence import Sequence as StageSequence
-from placewright.core.sequence import arrange, cheapest_sequence, never
+from placewright.core.sequence import arrange, cheapest_sequence
 from placewright.core.uniform import add_uniform, is_closed
 from placewright.core.walks import add_row, cheapest_counts, find_walk
 
@@ -46,9 +47,17 @@ class Search:
 
 
 def solve_at(
-    problem: Problem, limit_seconds: float, below_cost: float, out_of_time: Callable[[], bool] = never
+    request: Request,
+    problem: Problem,
+    limit_seconds: float,
+    below_cost: float,
+    out_of_time: Callable[[], bool] = never,
 ) -> Point | None:
-    """The cheapest layout whose bottleneck is at most the limit and which costs less than below_cost, exactly."""
+    """The cheapest layout whose bottleneck is at most the limit and which costs less than below_cost, exactly.
+
+    Raises:
+        OutOfTimeError: the time passed before the stock of a pool was laid out.
+    """
     table, reach = cover(
         limit_seconds,
         below_cost,
@@ -69,12 +78,12 @@ def solve_at(
         return None
     stages = _trace(problem, table, reach, limit_seconds, count)
     if _order_is_free(problem, limit_seconds):
-        point = make_point(problem, StageSequence(stages=stages))
+        point = make_point(request, problem, StageSequence(stages=stages))
         if _in_time(point):
             return point
     elif problem.order_is_by_pool:
         walked = _walk(problem, limit_seconds, stages) or _cheapest_walk(problem, reach, limit_seconds, below_cost)
-        return None if walked is None else make_point(problem, walked)
+        return None if walked is None else make_point(request, problem, walked)
     # Another order or split of the same stages may do; otherwise every sequence is searched.
     found = arrange(problem, [kind for kind, _ in stages], limit_seconds)
     if found is None:
@@ -82,7 +91,7 @@ def solve_at(
         if searched is None:
             return None
         found = searched[1]
-    return make_point(problem, found)
+    return make_point(request, problem, found)
 
 
 def _walk(problem: Problem, limit_seconds: float, stages: tuple[tuple[int, int], ...]) -> StageSequence | None:
@@ -231,17 +240,29 @@ class _Run:
         given = list(settings)
         closed = [is_closed(setting) for setting in given]
         self.frontier = Frontier()
-        self.considered += add_uniform(request, [s for s, c in zip(given, closed, strict=True) if c], self.frontier)
+        source = LatticeSource(request.pools, out_of_time)
+        uniform = [s for s, c in zip(given, closed, strict=True) if c]
+        self.considered += add_uniform(request, uniform, self.frontier, source)
         rest = [s for s, c in zip(given, closed, strict=True) if not c]
-        opened = [_Bounds(problem) for problem in problems(request, rest)]
+        self.cut = False  # whether time ran out
+        opened = [_Bounds(problem) for problem in problems(request, rest, source)]
         self.queue = sorted(
             (entry for entry in opened if entry.tokens_per_second > 0), key=lambda entry: entry.cost_per_rate
         )
 
     def solve(self, problem: Problem, limit: float, below_cost: float) -> Point | None:
-        """solve_at, counted."""
+        """solve_at, counted; None also when time ran out, which `ended` then tells."""
         self.considered += 1
-        return solve_at(problem, limit, below_cost, self.out_of_time)
+        try:
+            return solve_at(self.request, problem, limit, below_cost, self.out_of_time)
+        except OutOfTimeError:
+            self.cut = True
+            return None
+
+    def ended(self) -> bool:
+        """Whether time ran out; once it did, it stays so."""
+        self.cut = self.cut or self.out_of_time()
+        return self.cut
 
     def walk(self, bounds: _Bounds) -> bool:
         """Add all that the problem can add to the frontier; False when time ran out before the end."""
@@ -252,10 +273,10 @@ class _Run:
             limit = float(thresholds[i])
             known = self.frontier.cost_at(tokens / limit)
             if bounds.at(limit) < known * (1 - TIE):
-                point = None if self.out_of_time() else self.solve(problem, limit, known * (1 - TIE))
+                point = None if self.ended() else self.solve(problem, limit, known * (1 - TIE))
                 if point is not None:
                     self.frontier.add(point)
-                if self.out_of_time():  # what was found may have been cut short
+                if self.ended():  # what was found may have been cut short
                     return False
                 if point is not None:
                     i = _slower_than(thresholds, point.bottleneck_seconds)
@@ -278,8 +299,8 @@ class _Run:
             cost = bounds.at(limit)
             if cost < known:
                 # Looking a little above what is known tells how far the cost is from it, and so how far to jump.
-                point = None if self.out_of_time() else self.solve(problem, limit, known * _LOOK)
-                if self.out_of_time():  # what was found may have been cut short
+                point = None if self.ended() else self.solve(problem, limit, known * _LOOK)
+                if self.ended():  # what was found may have been cut short
                     if point is not None:
                         self.frontier.add(point)
                     return False
@@ -364,7 +385,7 @@ def cheapest_at(
     run = _Run(request, settings, out_of_time)
     best = run.frontier.cheapest(min_tokens_per_second)
     for bounds in run.queue:
-        if out_of_time():
+        if run.ended():
             break
         tokens = bounds.problem.setting.tokens_per_step
         limit = min(tokens / min_tokens_per_second * (1 + TIE), float(bounds.problem.thresholds[-1]))
@@ -397,7 +418,7 @@ def fastest_within(
         if best is not None:
             high = _slower_than(thresholds, tokens / best.tokens_per_second)
         low = 0
-        while low <= high and not out_of_time():  # the least bottleneck that the budget buys
+        while low <= high and not run.ended():  # the least bottleneck that the budget buys
             middle = (low + high) // 2 if best is not None and best.problem is problem else high
             limit = float(thresholds[middle])
             point = run.solve(problem, limit, budget) if bounds.at(limit) < budget else None

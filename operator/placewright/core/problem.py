@@ -3,17 +3,15 @@
 A Setting whose stages must be of one kind, or of one TP degree, becomes one problem per kind or degree.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from placewright.core.lattice import Lattice, build_lattice
+from placewright.core.lattice import Lattice, LatticeSource
 from placewright.core.model import Pool, Request
 from placewright.core.performance.base import FloatArray, IntArray, Setting
-
-LatticeCache = dict[tuple[int, tuple[int, ...], int], Lattice]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,11 +28,20 @@ class Problem:
     first_token_seconds: FloatArray  # (J, L+1)
     hop_seconds: FloatArray  # (Q, Q)
     first_token_hop_seconds: FloatArray  # (Q, Q)
-    lattices: tuple[Lattice, ...]
+    source: LatticeSource
     pool_price: FloatArray  # (Q,) USD per GPU-hour
     pool_gpus: IntArray  # (Q,)
     max_stages: int
     exact_stages: bool
+
+    @cached_property
+    def lattices(self) -> tuple[Lattice, ...]:
+        """What each pool can give; raises OutOfTimeError."""
+        degrees = (self.kind_gpus[self.kind_pool == pool] for pool in range(len(self.pools)))
+        return tuple(
+            self.source.lattice(index, tuple(own.tolist()), self.max_stages)
+            for index, own in zip(self.pools, degrees, strict=True)
+        )
 
     @property
     def layers(self) -> int:
@@ -95,6 +102,17 @@ class Problem:
         """Whether the time of a hop depends on the sending pool alone, so that order does not matter for steps."""
         return bool((self.hop_seconds == self.hop_seconds[:, :1]).all())
 
+    @cached_property
+    def hops_alike(self) -> bool:
+        """Whether neither time of a hop depends on the pool it leads to."""
+        alike = self.first_token_hop_seconds == self.first_token_hop_seconds[:, :1]
+        return self.hops_by_sender and bool(alike.all())
+
+    @cached_property
+    def order_is_free(self) -> bool:
+        """Whether every order of stages, the last one last, has the same step times and time to first token."""
+        return self.setting.hop_in_step and self.hops_alike
+
     @property
     def order_is_by_pool(self) -> bool:
         """Whether an order of stages is as good as another whenever its links are fast enough."""
@@ -137,9 +155,8 @@ class Problem:
         return np.ascontiguousarray(np.concatenate(rows))
 
 
-def problems(request: Request, settings: Iterator[Setting] | list[Setting]) -> Iterator[Problem]:
+def problems(request: Request, settings: Iterable[Setting], source: LatticeSource) -> Iterator[Problem]:
     """Yield the problems of all settings; those without any usable kind are left out."""
-    cache: LatticeCache = {}
     for setting in settings:
         usable = np.flatnonzero(np.isfinite(setting.step_seconds[:, 1:]).any(axis=1))
         if setting.uniform_kind:
@@ -150,12 +167,12 @@ def problems(request: Request, settings: Iterator[Setting] | list[Setting]) -> I
         else:
             groups = [usable]
         for group in groups:
-            problem = make_problem(request.pools, setting, group, cache) if len(group) else None
+            problem = make_problem(request.pools, setting, group, source) if len(group) else None
             if problem is not None:
                 yield problem
 
 
-def make_problem(pools: tuple[Pool, ...], setting: Setting, rows: IntArray, cache: LatticeCache) -> Problem | None:
+def make_problem(pools: tuple[Pool, ...], setting: Setting, rows: IntArray, source: LatticeSource) -> Problem | None:
     """The problem of these kinds (rows) of a setting; None when its stage count cannot be had."""
     order = rows[np.lexsort((setting.kind_tensor_parallel[rows], setting.kind_pool[rows]))]
     used = tuple(int(p) for p in np.unique(setting.kind_pool[order]))
@@ -164,15 +181,7 @@ def make_problem(pools: tuple[Pool, ...], setting: Setting, rows: IntArray, cach
     limit = min(setting.stages or setting.max_stages, layers, most)
     if setting.stages and limit < setting.stages:
         return None
-    lattices, degree_columns = [], []
-    for p in used:
-        own = order[setting.kind_pool[order] == p]
-        degrees = tuple(int(t) for t in setting.kind_tensor_parallel[own])
-        key = (p, degrees, limit)
-        if key not in cache:
-            cache[key] = build_lattice(pools[p], degrees, limit)
-        lattices.append(cache[key])
-        degree_columns.append(np.arange(len(own)))
+    degree_columns = [np.arange(int((setting.kind_pool[order] == p).sum())) for p in used]
     index = np.array(used)
     return Problem(
         setting=setting,
@@ -185,7 +194,7 @@ def make_problem(pools: tuple[Pool, ...], setting: Setting, rows: IntArray, cach
         first_token_seconds=np.ascontiguousarray(setting.first_token_seconds[order]),
         hop_seconds=np.ascontiguousarray(setting.hop_seconds[np.ix_(index, index)]),
         first_token_hop_seconds=np.ascontiguousarray(setting.first_token_hop_seconds[np.ix_(index, index)]),
-        lattices=tuple(lattices),
+        source=source,
         pool_price=np.array([pools[p].price_per_gpu_hour or 0.0 for p in used]),
         pool_gpus=np.array([pools[p].gpus for p in used], dtype=np.int64),
         max_stages=limit,

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placewright.core.kernel import cover, extend, rest_least, root_least
+from placewright.core.kernel import cover, extend_all, rest_least, root_least
+from placewright.core.lattice import never
 from placewright.core.performance.base import FloatArray
 from placewright.core.problem import Problem
 
@@ -78,12 +79,17 @@ class Builder:
         self.stock = stock
         self.limit = limit_seconds
         self.worst = problem.setting.max_first_token_seconds * (1 + 1e-12)
+        self._costs = [costs.tolist() for costs in stock.cost_per_hour]
+        first = problem.first_state
+        self._per_gpu_costs = [
+            problem.state_cost_per_gpu[first[p] : first[p + 1]].tolist() for p in range(len(problem.pools))
+        ]
         self.kinds_of = [np.flatnonzero(problem.kind_pool == p) for p in range(len(problem.pools))]
         self.depths: list[dict[_State, FloatArray]] = []
 
     def cost(self, pools: tuple[int, ...]) -> float:
         """USD per hour of a state."""
-        return sum(float(costs[state]) for costs, state in zip(self.stock.cost_per_hour, pools, strict=True))
+        return sum(costs[state] for costs, state in zip(self._costs, pools, strict=True))
 
     def cheapest(
         self,
@@ -131,18 +137,26 @@ class Builder:
     ) -> None:
         """Put one stage of `pool` before the state, with every kind of it."""
         problem = self.problem
-        added = hop if problem.setting.hop_in_step else 0.0
-        for kind in self.kinds_of[pool]:
-            after = self.stock.successor[pool].get((state[0][pool], int(kind)))
+        kinds = self.kinds_of[pool]
+        rows = extend_all(
+            totals,
+            problem.step_seconds,
+            problem.first_token_seconds,
+            kinds,
+            self.limit,
+            hop if problem.setting.hop_in_step else 0.0,
+            first_token_hop,
+            self.worst,
+        )
+        useful = (rows < np.inf).any(axis=1)
+        successor = self.stock.successor[pool]
+        for i in np.flatnonzero(useful):
+            after = successor.get((state[0][pool], int(kinds[i])))
             if after is None:
-                continue
-            rows = (problem.step_seconds[kind], problem.first_token_seconds[kind])
-            extended = extend(totals, *rows, self.limit, added, first_token_hop, self.worst)
-            if not np.isfinite(extended).any():
                 continue
             key = ((*state[0][:pool], after, *state[0][pool + 1 :]), pool)
             old = found.get(key)
-            found[key] = extended if old is None else np.minimum(old, extended)
+            found[key] = rows[i] if old is None else np.minimum(old, rows[i])
 
     def _prepend(
         self,
@@ -162,12 +176,17 @@ class Builder:
             kept = self._promising(state, totals, below_cost, bounds, stages_left)
             if kept is None:
                 continue
-            for pool in range(len(problem.pools)):
+            for pool in self._pools_before(state[1]):
                 hop = float(problem.hop_seconds[pool, state[1]])
                 if hop <= self.limit:
                     token_hop = float(problem.first_token_hop_seconds[pool, state[1]])
                     self._add(found, state, kept, pool, hop=hop, first_token_hop=token_hop)
         return found
+
+    def _pools_before(self, pool: int) -> range:
+        """Pools that may precede a stage of this pool; where order is free but for the last stage, not all orders."""
+        every = range(len(self.problem.pools))
+        return range(pool + 1) if self.problem.order_is_free and len(self.depths) > 1 else every
 
     def _promising(
         self, state: _State, totals: FloatArray, below_cost: float, bounds: "list[Bound]", stages_left: int
@@ -175,18 +194,16 @@ class Builder:
         """The layer totals that no bound rules out; None when there are none."""
         kept = totals
         for bound in bounds:
-            spent = self._per_gpu_cost(state[0]) + bound.rest[stages_left, ::-1, state[1]]
-            allowed = below_cost
+            spent = bound.cost_weight * self._per_gpu_cost(state[0]) + bound.rest[stages_left, ::-1, state[1]]
+            allowed = bound.cost_weight * below_cost
             if bound.second_price:
                 spent = spent + bound.second_price * kept
                 allowed += bound.second_price * self.worst
-            kept = np.where(spent < allowed, kept, np.inf)
+            kept = np.where(spent <= allowed, kept, np.inf)
         return kept if (kept < np.inf).any() else None
 
     def _per_gpu_cost(self, pools: tuple[int, ...]) -> float:
-        problem = self.problem
-        first = problem.first_state
-        return sum(float(problem.state_cost_per_gpu[first[p] + state]) for p, state in enumerate(pools))
+        return sum(costs[state] for costs, state in zip(self._per_gpu_costs, pools, strict=True))
 
     def trace(self, state: _State) -> Sequence:
         """The stages of a state that covers all layers, first stage first."""
@@ -236,11 +253,6 @@ class Builder:
         raise AssertionError("a state without a past")
 
 
-def never() -> bool:
-    """No time limit."""
-    return False
-
-
 def arrange(problem: Problem, kinds: list[int], limit_seconds: float) -> Sequence | None:
     """Order these stages and choose their sizes so that no stage or hop exceeds the limit and TTFT is least."""
     builder = Builder(problem, stock_of(problem, kinds), limit_seconds)
@@ -253,9 +265,11 @@ class Bound:
     """A proved lower bound on what may still be added, at a price for the time to first token (Lagrange).
 
     Any replica that costs less than c and meets a TTFT target of w seconds has cost + second_price * TTFT below
-    c + second_price * w; so a partial replica whose own price plus `rest` reaches that leads nowhere.
+    c + second_price * w; so a partial replica whose own price plus `rest` reaches that leads nowhere. With
+    cost_weight 0 only the time to first token counts.
     """
 
+    cost_weight: float = 1.0
     second_price: float  # USD per hour for each second of TTFT
     rest: FloatArray  # (K+1, L+1, Q) for k (unless exact: at most k) more stages of l layers before a stage of a pool
 
@@ -289,55 +303,52 @@ def cheapest_sequence(
 
 
 def _bounds(problem: Problem, limit_seconds: float, scale: float) -> tuple[list[Bound], float]:
-    """Bounds that know the links (and, at the best price found for a second, the TTFT target) but not the stock.
+    """Bounds that know the links (and, with a TTFT target, the price of time) but not the stock.
 
-    Returns them with the lower bound on the cost of a whole replica that the best of them proves.
+    Returns them with the lower bound on the cost of a whole replica that they prove.
     """
     worst = problem.setting.max_first_token_seconds
-    prices = [0.0]
-    if worst < np.inf:
-        prices += [factor * scale / max(worst, 1e-9) for factor in (0.25, 1.0, 4.0, 16.0, 64.0)]
-    kind_cost = problem.pool_price[problem.kind_pool] * problem.kind_gpus
-    alike = (problem.hop_seconds == problem.hop_seconds[:, :1]).all() and (
-        problem.first_token_hop_seconds == problem.first_token_hop_seconds[:, :1]
-    ).all()
-    best: tuple[float, Bound] | None = None
-    plain: Bound | None = None
-    for price in prices:
-        rest = rest_least(
-            limit_seconds,
-            problem.step_seconds,
-            problem.first_token_seconds,
-            problem.kind_pool,
-            kind_cost,
-            problem.hop_seconds,
-            problem.first_token_hop_seconds,
-            problem.setting.hop_in_step,
-            price,
-            problem.max_stages - 1,
-            not alike,
-        )
-        root = root_least(
-            limit_seconds,
-            problem.step_seconds,
-            problem.first_token_seconds,
-            problem.kind_pool,
-            kind_cost,
-            price,
-            rest,
-            problem.max_stages if problem.exact_stages else 1,
-        )
-        if not problem.exact_stages:
-            rest = np.minimum.accumulate(rest, axis=0)
-        bound = Bound(second_price=price, rest=rest)
-        value = float(root) - price * worst if price else float(root)
-        if plain is None:
-            plain = bound
-        if best is None or value > best[0]:
-            best = (value, bound)
-    assert plain is not None
-    assert best is not None
-    return [plain] if best[1] is plain else [plain, best[1]], best[0]
+    plain, proved = _bound(problem, limit_seconds, second_price=0.0)
+    if worst == np.inf:
+        return [plain], proved
+    time_alone, least_seconds = _bound(problem, limit_seconds, second_price=1.0, cost_weight=0.0)
+    if least_seconds > worst * (1 + 1e-12):
+        return [], np.inf
+    unit = scale / max(worst, 1e-9)
+    priced: dict[float, tuple[float, Bound]] = {}
+
+    def value(exponent: float) -> float:
+        """Lower bound on the cost at this price of a second."""
+        if exponent not in priced:
+            price = unit * 2.0**exponent
+            bound, root = _bound(problem, limit_seconds, second_price=price)
+            priced[exponent] = (root - price * worst, bound)
+        return priced[exponent][0]
+
+    best, step = 0.0, 4.0
+    while step >= 0.5:  # the bound is concave in the price, so climbing finds its top
+        above, below = value(best + step), value(best - step)
+        if max(above, below) > value(best) and abs(best) < 40.0:
+            best = best + step if above >= below else best - step
+        else:
+            step /= 2.0
+    found, bound = priced[best]
+    return [plain, time_alone, bound], max(proved, found)
+
+
+def _bound(
+    problem: Problem, limit_seconds: float, *, second_price: float, cost_weight: float = 1.0
+) -> tuple[Bound, float]:
+    """The bound at one price, and the least price of a whole replica."""
+    kind_cost = cost_weight * problem.pool_price[problem.kind_pool] * problem.kind_gpus
+    tables = (problem.step_seconds, problem.first_token_seconds, problem.kind_pool, kind_cost)
+    hops = (problem.hop_seconds, problem.first_token_hop_seconds, problem.setting.hop_in_step)
+    most = problem.max_stages
+    rest = rest_least(limit_seconds, *tables, *hops, second_price, most - 1, not problem.hops_alike)
+    root = root_least(limit_seconds, *tables, second_price, rest, most if problem.exact_stages else 1)
+    if not problem.exact_stages:
+        rest = np.minimum.accumulate(rest, axis=0)
+    return Bound(second_price=second_price, rest=rest, cost_weight=cost_weight), float(root)
 
 
 def _stock_bound(problem: Problem, limit_seconds: float) -> FloatArray:

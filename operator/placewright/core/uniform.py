@@ -10,10 +10,10 @@ from itertools import pairwise
 import numpy as np
 
 from placewright.core.frontier import Frontier, make_point
-from placewright.core.lattice import nodes_needed, pool_cost_per_hour
+from placewright.core.lattice import LatticeSource, nodes_needed, pool_cost_per_hour
 from placewright.core.model import Request
 from placewright.core.performance.base import FloatArray, Setting
-from placewright.core.problem import LatticeCache, make_problem
+from placewright.core.problem import make_problem
 from placewright.core.sequence import Sequence
 
 
@@ -66,7 +66,7 @@ def _bottlenecks(setting: Setting) -> tuple[FloatArray, FloatArray]:
     return np.where(fits, best, np.inf), first
 
 
-def add_uniform(request: Request, settings: Iterable[Setting], frontier: Frontier) -> int:
+def add_uniform(request: Request, settings: Iterable[Setting], frontier: Frontier, source: LatticeSource) -> int:
     """Put every replica of one kind that no other beats on the frontier; returns how many were computed."""
     found: list[tuple[float, float, int, int]] = []
     kept: list[Setting] = []
@@ -81,7 +81,6 @@ def add_uniform(request: Request, settings: Iterable[Setting], frontier: Frontie
             if cost is not None:
                 found.append((cost, -setting.tokens_per_step / bottleneck[kind], len(kept), kind))
         kept.append(setting)
-    cache: LatticeCache = {}
     fastest = 0.0
     for cost, negative_rate, at, kind in sorted(found):
         del cost
@@ -89,9 +88,9 @@ def add_uniform(request: Request, settings: Iterable[Setting], frontier: Frontie
             continue  # dearer or equal, and not faster
         fastest = -negative_rate
         setting = kept[at]
-        problem = make_problem(request.pools, setting, np.array([kind]), cache)
+        problem = make_problem(request.pools, setting, np.array([kind]), source)
         if problem is not None:
-            frontier.add(make_point(problem, Sequence(stages=_even(problem.layers, setting.stages))))
+            frontier.add(make_point(request, problem, Sequence(stages=_even(problem.layers, setting.stages))))
     return computed
 
 
