@@ -3,7 +3,7 @@
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from demo.api import ApiFailedError
@@ -18,11 +18,16 @@ _LOG_LINES = 15
 _FAILURES = (DemoError, OperatorFailedError, ApiFailedError, SampleError, CrdError)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the demo; returns 0, or 1 when a step failed, which is told on stderr with the end of the operator's log."""
+def main(arguments: Sequence[str] | None = None, *, check: Callable[[], None]) -> int:
+    """Runs the demo; returns 0, or 1 when a step failed, which is told on stderr with the end of the operator's log.
+
+    Args:
+        arguments: of the command line; None: those of this process.
+        check: called again and again; what it raises ends the demo.
+    """
     told = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="placewright-demo-") as folder:
-        setting = Setting(program=told.operator, samples=told.samples, folder=Path(folder))
+        setting = Setting(program=told.operator, samples=told.samples, folder=Path(folder), check=check)
         try:
             tell(standard_page(), setting)
         except _FAILURES as error:

@@ -79,8 +79,8 @@ class OperatorProcess:
         """
 
         def ticking() -> T:
+            self._tick(f"waiting for the operator {what} ...")  # first: a Ctrl-C may have hit the operator too
             self._process.check()
-            self._tick(f"waiting for the operator {what} ...")
             return probe()
 
         try:
@@ -109,10 +109,16 @@ class OperatorProcess:
         Raises:
             OperatorFailedError: it does not end in time, or not with 0.
         """
-        self._process.check()
+
+        def ended() -> bool:
+            self._tick("waiting for the operator to end ...")
+            return not self._process.running
+
+        if not self._process.running:
+            raise OperatorFailedError(f"the operator ended with {self._process.returncode} before it was asked to")
         self._process.signal(signal.SIGTERM)
         try:
-            wait_until(lambda: not self._process.running, _END_SECONDS, "the operator to end")
+            wait_until(ended, _END_SECONDS, "the operator to end")
         except TimeoutError:
             raise OperatorFailedError(f"the operator still runs {_END_SECONDS:g} s after SIGTERM") from None
         if self._process.returncode != 0:

@@ -3,6 +3,7 @@
 import http.client
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,11 +38,13 @@ class Setting:
         program: the placewright program.
         samples: folder of the manifests.
         folder: for the kubeconfig and the log; whoever gives it removes it.
+        check: called between steps and on each poll; what it raises ends the demo.
     """
 
     program: Path
     samples: Path
     folder: Path
+    check: Callable[[], None]
 
     @property
     def log(self) -> Path:
@@ -55,7 +58,13 @@ def tell(page: Page, setting: Setting) -> None:
     Raises:
         DemoError, OperatorFailedError, ApiFailedError, SampleError, CrdError: a step failed.
     """
+
+    def tick(text: str) -> None:
+        setting.check()
+        page.waiting(text)
+
     crd, samples = read_crd(CRD_FILE), read_samples(setting.samples)
+    setting.check()
     page.paragraph("Placewright demo: the real operator against a Kubernetes API in this process (no cluster, no GPU).")
     page.line()
     with ApiServer(crd) as server:
@@ -66,10 +75,12 @@ def tell(page: Page, setting: Setting) -> None:
             setting.program,
             kubeconfig=credentials,
             log=setting.log,
-            tick=page.waiting,
+            tick=tick,
         )
         try:
+            setting.check()
             _watch_it_work(page, crd, samples, server, operator)
+            setting.check()
             operator.end()
             page.progress("operator ended by SIGTERM with exit code 0")
         finally:
