@@ -79,9 +79,9 @@ class Builder:
         self.stock = stock
         self.limit = limit_seconds
         self.worst = problem.setting.max_first_token_seconds * (1 + 1e-12)
-        self._costs = [costs.tolist() for costs in stock.cost_per_hour]
+        self._costs: list[list[float]] = [costs.tolist() for costs in stock.cost_per_hour]
         first = problem.first_state
-        self._per_gpu_costs = [
+        self._per_gpu_costs: list[list[float]] = [
             problem.state_cost_per_gpu[first[p] : first[p + 1]].tolist() for p in range(len(problem.pools))
         ]
         self.kinds_of = [np.flatnonzero(problem.kind_pool == p) for p in range(len(problem.pools))]
