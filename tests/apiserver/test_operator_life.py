@@ -1,12 +1,15 @@
 """A request's whole life on the real API server, by the operator as its own process."""
 
 import re
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.controlplane.processes import wait_until
 from tests.controlplane.server import ControlPlane
 from tests.support.operator_process import OperatorProcess
 from tests.support.placements import Placements, condition, reason
@@ -152,8 +155,6 @@ def test_at_rest_and_after_a_restart_nothing_is_written_or_solved(
 def test_metrics_pass_promtool(
     operator: OperatorProcess, placements: Placements, promtool: Path, tmp_path: Path
 ) -> None:
-    import subprocess  # noqa: PLC0415 - only here
-
     placements.create("chat", small_spec(gates={"maxCostPerHour": 100.0}))
     settled(operator, placements, "chat")
     text = operator.get("/metrics")[1]
@@ -172,12 +173,8 @@ def test_metrics_pass_promtool(
 
 
 def test_sigterm_ends_quickly_and_cleanly(operator: OperatorProcess, placements: Placements) -> None:
-    import signal  # noqa: PLC0415 - only here
-
     placements.create("chat")
     settled(operator, placements, "chat")
     operator.process.signal(signal.SIGTERM)
-    from tests.controlplane.processes import wait_until  # noqa: PLC0415 - only here
-
     wait_until(lambda: not operator.process.running, 8.0, "the operator to end")
     assert operator.process.returncode == 0

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from placewright.handlers.cache import Json, ObjectCache
 from placewright.handlers.decisions import Judgement, Question, judge, judge_outcome, judge_solving, transition_of
@@ -24,14 +24,6 @@ log = logging.getLogger(__name__)
 _LONG_SOLVE_SECONDS = 2.0  # only a solve longer than this is announced by a status of its own
 _FIRST_RETRY_SECONDS = 0.5
 _LAST_RETRY_SECONDS = 60.0
-
-
-class WriteCounter(Protocol):
-    """Counts status writes by result."""
-
-    def __call__(self, result: WriteResult) -> None:
-        """One more."""
-        ...
 
 
 @dataclass(slots=True)
@@ -70,7 +62,7 @@ class Reconciler:
         solutions: Solutions,
         transport: StatusTransport,
         recorder: EventRecorder,
-        count: WriteCounter,
+        count: Callable[[WriteResult], None],
         parallel: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
