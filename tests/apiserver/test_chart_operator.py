@@ -1,7 +1,6 @@
 """The operator as a process with the chart's arguments and its ServiceAccount's token, and nothing more."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,18 +9,15 @@ import pytest
 
 from tests.controlplane.absence import refuse_or_skip
 from tests.controlplane.assets import AssetsUnavailableError, Finder
-from tests.controlplane.processes import ManagedProcess
 from tests.controlplane.server import ControlPlane
 from tests.support.helm import CHART, Helm
-from tests.support.image import Image, shared
 from tests.support.operator_process import OperatorProcess
 from tests.support.placements import Placements, reason
 
 Json = dict[str, Any]
 SAMPLES = CHART.parents[1] / "config/samples"
 
-# The worker that builds the image for its other tests runs these too.
-pytestmark = pytest.mark.xdist_group("image")
+pytestmark = pytest.mark.xdist_group("chart-operator")
 
 
 @pytest.fixture(scope="module")
@@ -121,42 +117,3 @@ def test_without_rights_it_is_not_ready_and_says_why(
     finally:
         stranger.stop()
     assert installed
-
-
-class ImageOperator(OperatorProcess):
-    """The operator out of the image: by its entry point, as its user, with its environment and nothing of ours."""
-
-    def __init__(self, image: Image, kubeconfig: Path, folder: Path, arguments: list[str]) -> None:
-        super().__init__(kubeconfig, folder)
-        user = str(image.user)
-        as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--no-new-privs"]
-        self.process = ManagedProcess(
-            "operator",
-            [*(as_user if os.geteuid() == 0 else []), image.entry_point, *arguments],
-            folder / "image.log",
-            {**image.environment, "KUBECONFIG": str(kubeconfig)},
-            image.root,
-        )
-
-
-def test_the_image_runs_it_by_a_user_that_no_file_knows(
-    chart_plane: ControlPlane, installed: tuple[str, str, list[str]], tmp_path: Path
-) -> None:
-    namespace, served, arguments = installed
-    image = shared()
-    before = image.snapshot()
-    token = chart_plane.service_account_token(namespace, "placewright")
-    private = chart_plane.kubeconfig_with_token("chart-image", token)
-    kubeconfig = image.path("/tmp/kubeconfig")
-    shutil.copyfile(private, kubeconfig)
-    kubeconfig.chmod(0o644)
-    placements = Placements(chart_plane.admin, served)
-    placements.create("chat")
-
-    options = [option for option in arguments if not option.startswith("--metrics-address=")]
-    with ImageOperator(image, kubeconfig, tmp_path, [*options, "--metrics-address=127.0.0.1:0"]) as operator:
-        operator.wait(lambda: placements.settled("chat"), "a status")
-
-    assert reason(placements.get("chat")) == "PlanCurrent"
-    assert operator.process.returncode == 0
-    assert image.snapshot() == before

@@ -4,7 +4,6 @@ What an engine adds (isolation, layers, the base image itself) is not shown by t
 user and the read-only installation are.
 """
 
-import atexit
 import os
 import re
 import shutil
@@ -12,16 +11,13 @@ import stat
 import subprocess
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.support.dockerfile import Dockerfile, Instruction, Stage, parse
+from tests.support.dockerfile import Dockerfile, Instruction, Stage
 
-ROOT = Path(__file__).resolve().parents[2]
 _STEP_SECONDS = 400.0
 _RUN_SECONDS = 60.0
 _BUILD_FOLDERS = ("src", "build", "wheels")
@@ -130,19 +126,6 @@ def build(dockerfile: Dockerfile, context: Path, root: Path) -> Image:
     (root / "tmp").mkdir()
     (root / "tmp").chmod(0o1777)
     return Image(root=root, stage=last, loader=loader)
-
-
-@cache
-def shared() -> Image:
-    """This repository's image, built once for the whole session and removed when it ends.
-
-    It lies beside pytest's own folders, which no other user can enter, and has this repository's config/ in it.
-    """
-    root = Path(tempfile.mkdtemp(prefix="placewright-image-")).resolve()
-    atexit.register(remove, root)
-    root.chmod(0o755)
-    shutil.copytree(ROOT / "config", root / "config")
-    return build(parse((ROOT / "Dockerfile").read_text(encoding="utf-8")), ROOT, root)
 
 
 def make_read_only(root: Path) -> None:

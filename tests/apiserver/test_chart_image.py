@@ -6,22 +6,38 @@ Takes about a minute: the locked packages are installed into a clean environment
 import json
 import os
 import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from placewright import __version__
-from tests.support.image import Image, shared
+from tests.controlplane.processes import ManagedProcess
+from tests.controlplane.server import ControlPlane
+from tests.support.dockerfile import parse
+from tests.support.helm import CHART, Helm
+from tests.support.image import Image, build, remove
+from tests.support.operator_process import OperatorProcess
+from tests.support.placements import Placements, reason
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# One worker builds it, for these tests and for those of the operator in it.
+# One worker builds it for all of these tests.
 pytestmark = pytest.mark.xdist_group("image")
 
 
-@pytest.fixture
-def image() -> Image:
-    return shared()
+@pytest.fixture(scope="module")
+def image() -> Iterator[Image]:
+    """Built beside pytest's own folders, which no other user can enter."""
+    root = Path(tempfile.mkdtemp(prefix="placewright-image-")).resolve()
+    try:
+        root.chmod(0o755)
+        shutil.copytree(ROOT / "config", root / "config")
+        yield build(parse((ROOT / "Dockerfile").read_text(encoding="utf-8")), ROOT, root)
+    finally:
+        remove(root)
 
 
 def python_of(image: Image, code: str) -> str:
@@ -99,3 +115,43 @@ def test_the_operator_is_there_and_asks_for_a_cluster_in_one_line(image: Image) 
     lines = (done.stdout + done.stderr).splitlines()
     assert len(lines) == 1
     assert "no credentials for a cluster" in json.loads(lines[0])["message"]
+
+
+class ImageOperator(OperatorProcess):
+    """The operator out of the image: by its entry point, as its user, with its environment and nothing of ours."""
+
+    def __init__(self, image: Image, kubeconfig: Path, folder: Path, arguments: list[str]) -> None:
+        super().__init__(kubeconfig, folder)
+        user = str(image.user)
+        as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--no-new-privs"]
+        self.process = ManagedProcess(
+            "operator",
+            [*(as_user if os.geteuid() == 0 else []), image.entry_point, *arguments],
+            folder / "image.log",
+            {**image.environment, "KUBECONFIG": str(kubeconfig)},
+            image.root,
+        )
+
+
+def test_it_runs_the_operator_as_the_chart_says_by_a_user_that_no_file_knows(
+    image: Image, own_control_plane: Callable[..., ControlPlane], helm4: Path, tmp_path: Path
+) -> None:
+    plane = own_control_plane()
+    Helm(helm4, tmp_path, plane.kubeconfig).run("install", "placewright", CHART, "--namespace", "default")
+    deployment = plane.admin.get("/apis/apps/v1/namespaces/default/deployments/placewright")
+    arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    options = [option for option in arguments if not option.startswith("--metrics-address=")]
+    private = plane.kubeconfig_with_token("chart", plane.service_account_token("default", "placewright"))
+    kubeconfig = image.path("/tmp/kubeconfig")
+    shutil.copyfile(private, kubeconfig)
+    kubeconfig.chmod(0o644)
+    placements = Placements(plane.admin, "default")
+    before = image.snapshot()
+
+    with ImageOperator(image, kubeconfig, tmp_path, [*options, "--metrics-address=127.0.0.1:0"]) as operator:
+        placements.create("chat")
+        operator.wait(lambda: placements.settled("chat"), "a status")
+
+    assert reason(placements.get("chat")) == "PlanCurrent"
+    assert operator.process.returncode == 0
+    assert image.snapshot() == before
