@@ -31,7 +31,7 @@ demo: $(STAMP) ## the whole product in under two minutes, without a cluster
 
 test: $(STAMP) ## every test, also those on the real API server (needs Go the first time)
 	@$(BIN)/python -m tests.controlplane build >/dev/null || echo 'test: without these programs the API server tier cannot run (see the line above)' >&2
-	@$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 test-fast: $(STAMP) ## unit, property and contract tests only: no servers
 	@$(BIN)/pytest tests/unit tests/property tests/contract tests/scenarios $(PYTEST_ARGS)

@@ -91,8 +91,8 @@ def run_demo(folder: Path, *arguments: object, **env: str) -> Ended:
 
 @pytest.fixture(scope="session")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    """The demo as it is, in a pipe."""
-    return run_demo(tmp_path_factory.mktemp("demo"))
+    """The demo as it is, in a pipe of no width: test runners may set COLUMNS."""
+    return run_demo(tmp_path_factory.mktemp("demo"), COLUMNS="")
 
 
 def table_of(out: str) -> dict[str, list[str]]:

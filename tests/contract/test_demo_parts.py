@@ -3,7 +3,6 @@
 import http.client
 import io
 import json
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,14 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.resources import small_request
-
-sys.path.append(str(Path(__file__).resolve().parents[2]))  # the demo is no installed package; it is run from the root
-
 from demo.api import ApiServer
 from demo.crd import Column, CrdError, at_path, cell, read_crd, table, with_defaults
 from demo.show import Page
 from demo.story import CRD_FILE
+from tests.support.resources import small_request
 
 CRD = read_crd(CRD_FILE)
 REQUESTS = f"/apis/{CRD.group}/{CRD.version}/namespaces/serving/{CRD.plural}"

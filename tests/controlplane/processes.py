@@ -17,6 +17,7 @@ _GUARD = Path(__file__).resolve().parent / "guard.py"
 # Linux ties a parent-death signal to the thread that started the child. All servers are started by this one
 # thread, which lives as long as the process, so a server restarted from a test's short thread is not lost.
 _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+_SPAWNER.submit(int).result()  # start it now: a signal during a first, later submit could leave it running for ever
 
 
 class ProcessDiedError(RuntimeError):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import kopf
 
@@ -14,6 +14,8 @@ from placewright.kube.client import PLURAL
 OnEvent = Callable[[str | None, Json], None]
 
 _LOGIN_SECONDS = 5.0
+# Without peering it names nobody to nobody, but kopf's default asks for a user name, which a bare uid may not have.
+_IDENTITY = cast("Any", "placewright")  # a NewType of str that kopf does not export
 _ERROR_DELAYS_SECONDS = (1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 60)
 
 
@@ -111,6 +113,7 @@ async def watch(
         registry=registry(on_event, access),
         settings=settings(),
         standalone=True,
+        identity=_IDENTITY,
         clusterwide=not namespaces,
         namespaces=namespaces,
         stop_flag=stop,

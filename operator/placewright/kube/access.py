@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiohttp
 from kubernetes.client import Configuration
+from kubernetes.client.rest import should_bypass_proxies
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 
 from placewright.core.errors import PlacewrightError
@@ -70,6 +71,11 @@ class Access:
         """URL of the API server, without a slash at the end."""
         return str(self._configuration.host).rstrip("/")
 
+    def _proxy(self) -> str | None:
+        """The proxy to go through, unless NO_PROXY names the API server."""
+        excluded = self._configuration.no_proxy or ""
+        return None if should_bypass_proxies(self.server, excluded) else self._configuration.proxy or None
+
     def session(self) -> aiohttp.ClientSession:
         """A new HTTP session with these credentials; whoever asks for it closes it."""
         return aiohttp.ClientSession(
@@ -77,7 +83,7 @@ class Access:
             timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS, sock_connect=CONNECT_SECONDS),
             headers={"User-Agent": _USER_AGENT},
             middlewares=(self._authorize,),
-            proxy=self._configuration.proxy or None,
+            proxy=self._proxy(),
         )
 
     def _header(self) -> str | None:
