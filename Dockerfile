@@ -9,14 +9,12 @@ WORKDIR /src
 COPY requirements/dev.lock requirements/runtime.lock requirements/
 
 # The locked dependencies, hashes checked, in an environment that holds no pip of its own.
-RUN --mount=type=cache,target=/root/.cache/pip \
-    python -m venv --without-pip /opt/placewright \
+RUN python -m venv --without-pip /opt/placewright \
     && python -m pip --python /opt/placewright/bin/python install --quiet --no-compile --no-deps \
         --only-binary=:all: --require-hashes -r requirements/runtime.lock
 
 # The build backend comes from the lock too; it stays in this stage.
-RUN --mount=type=cache,target=/root/.cache/pip \
-    awk '/^[a-z]/ {keep = /^(hatchling|packaging|pathspec|pluggy|trove-classifiers)==/} keep' \
+RUN awk '/^[a-z]/ {keep = /^(hatchling|packaging|pathspec|pluggy|trove-classifiers)==/} keep' \
         requirements/dev.lock > build.lock \
     && python -m venv /build \
     && /build/bin/python -m pip install --quiet --no-deps --only-binary=:all: --require-hashes -r build.lock

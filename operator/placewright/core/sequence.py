@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placewright.core.kernel import cover, extend_all, rest_least, root_least
+from placewright.core.kernel import cover
 from placewright.core.lattice import never
 from placewright.core.performance.base import FloatArray
 from placewright.core.problem import Problem
+from placewright.core.sequence_kernel import extend_all, rest_least, root_least
 
 _State = tuple[tuple[int, ...], int]  # (state of each pool's successor table, pool of the first stage)
 

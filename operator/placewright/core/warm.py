@@ -2,17 +2,9 @@
 
 import numpy as np
 
-from placewright.core.kernel import (
-    balance,
-    cost_bound,
-    cover,
-    extend,
-    pool_choice,
-    pool_costs,
-    rest_least,
-    root_least,
-)
-from placewright.core.walks import add_row, cheapest_counts
+from placewright.core.kernel import balance, cost_bound, cover, pool_choice, pool_costs
+from placewright.core.sequence_kernel import extend_all, rest_least, root_least
+from placewright.core.walks import add_row, cheapest_counts, find_walk
 
 
 def warm() -> None:
@@ -27,11 +19,12 @@ def warm() -> None:
     table, reach = cover(1.0, np.inf, step, np.zeros(1), 1, 1, states, stages, costs, moves, False)
     pool_choice(table[0], 1.0, (0, 1, 1), 0, 2, stages, costs, reach)
     cost_bound(1.0, np.array([[0.0, 1.0]]), index, np.ones(1, dtype=np.int64), price, price.astype(np.int64), 1, True)
-    extend(np.array([0.0, np.inf]), step[0], np.zeros(2), 1.0, 0.0, 0.0, np.inf)
+    extend_all(np.array([0.0, np.inf]), step, np.zeros((1, 2)), index, 1.0, 0.0, 0.0, np.inf)
     hop = np.zeros((1, 1))
     rest = rest_least(1.0, step, np.zeros((1, 2)), index, price, hop, hop, False, 0.0, 1, False)
     root_least(1.0, step, np.zeros((1, 2)), index, price, 0.0, rest, 1)
     cheapest_counts(np.array([[[0.0, np.inf], [np.inf, 1.0]]]), hop <= 1.0, 1, True, np.inf)
+    find_walk(np.ones(1, dtype=np.int64), hop <= 1.0)
     add_row(np.array([0.0, np.inf]), np.zeros(2), np.zeros(2))
     pool_costs(states[0], states[1], stages, costs, reach, np.inf)
     balance(step, np.zeros(1), np.ones(1, dtype=np.int64))
