@@ -28,7 +28,7 @@ MEDIUM_MAX_TP = {"A100": 8, "L20": 4, "A10": 4, "V100": 4, "T4": 4}
 CONCURRENCIES = (1, 2, 4, 8, 16, 32, 64, 96, 128, 256)
 LARGE_GPUS = ("H100", "H200", "A100", "L40S", "L40", "L20", "A40", "A6000")
 RUNS = 5
-MIP_LIMIT_SECONDS = 60.0
+MIP_LIMIT_SECONDS = 20.0
 
 
 def median_seconds(work: Callable[[], object]) -> float:
