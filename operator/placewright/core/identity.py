@@ -20,8 +20,10 @@ def canonical(request: Request) -> Request:
     performance = request.performance
     if isinstance(performance, Measured):
         performance = replace(performance, rows=tuple(sorted(performance.rows, key=repr)))
+    workload = replace(request.workload, classes=tuple(sorted(request.workload.classes, key=lambda each: each.name)))
     return replace(
         request,
+        workload=workload,
         pools=tuple(sorted(request.pools, key=lambda pool: pool.name)),
         precisions=tuple(sorted(request.precisions, key=lambda precision: precision.name)),
         parallelism=replace(request.parallelism, tensor=tuple(sorted(set(request.parallelism.tensor)))),
@@ -30,9 +32,13 @@ def canonical(request: Request) -> Request:
 
 
 def inputs_hash(request: Request) -> str:
-    """Hash of all that the decision depends on: the request without its name, and this version of the planner."""
+    """Hash of all that the decision depends on: the request without its name, and this version of the planner.
+
+    The stock of shared pools is no part of it: it is the fleet's, and changes without changing most plans.
+    """
     asked = _fields(canonical(request))
     del asked["name"], asked["namespace"]
+    asked["pools"] = [replace(pool, nodes=0, rooms=None) if pool.shared else pool for pool in asked["pools"]]
     return _digest({"version": __version__, "request": asked, "model": type(request.performance).__name__})[:16]
 
 
@@ -58,7 +64,7 @@ def _plain(value: object) -> object:
             return {str(key): _plain(entry) for key, entry in value.items()}
         case list() | tuple():
             return [_plain(entry) for entry in value]
-    return {name: _plain(entry) for name, entry in _fields(value).items()}
+    return {name: _plain(entry) for name, entry in _fields(value).items() if entry != ()}
 
 
 def _fields(value: Any) -> dict[str, Any]:

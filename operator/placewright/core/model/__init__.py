@@ -1,4 +1,4 @@
-"""Values of the planning core: what is asked (Request), what is decided (Decision).
+"""Values of the planning core: what is asked (Request), what is decided (Decision), and both for fleets (Snapshot).
 
 All classes are frozen, keyword-only and hashable unless they hold arrays. Units stand in the names: seconds, tokens
 per second, USD, GPU-hours; GPU memory is GiB (2**30 bytes); bandwidth (GB/s) and TFLOP/s are decimal.
@@ -24,11 +24,14 @@ from placewright.core.model.asked import (
     Performance,
     Pool,
     Precision,
+    ReplicaBounds,
     Request,
     Runtime,
     Slo,
     SolverOptions,
+    Stabilization,
     TokenBasis,
+    TrafficClass,
     Workload,
 )
 from placewright.core.model.decided import (
@@ -39,6 +42,8 @@ from placewright.core.model.decided import (
     GateOutcome,
     GateResult,
     Layout,
+    Move,
+    MoveReason,
     Plan,
     PlanState,
     Progress,
@@ -48,7 +53,18 @@ from placewright.core.model.decided import (
     Replicas,
     SolveReport,
     SolveStatus,
+    Spill,
     Stage,
+)
+from placewright.core.model.fleet import (
+    Assignment,
+    Ceiling,
+    FleetDecision,
+    FleetReport,
+    NodeValue,
+    PoolUse,
+    Present,
+    Snapshot,
 )
 
 __all__ = [
@@ -56,10 +72,14 @@ __all__ = [
     "Alternative",
     "Analytic",
     "Architecture",
+    "Assignment",
     "Billing",
     "BudgetTrial",
+    "Ceiling",
     "Decision",
     "FixedEfficiency",
+    "FleetDecision",
+    "FleetReport",
     "FrontierPoint",
     "GateOutcome",
     "GateResult",
@@ -70,6 +90,9 @@ __all__ = [
     "Measurement",
     "Method",
     "MixtureOfExperts",
+    "Move",
+    "MoveReason",
+    "NodeValue",
     "Objective",
     "ObjectiveType",
     "OnUnknown",
@@ -79,19 +102,26 @@ __all__ = [
     "Plan",
     "PlanState",
     "Pool",
+    "PoolUse",
     "Precision",
+    "Present",
     "Progress",
     "Rejection",
     "RejectionCode",
     "Relaxation",
+    "ReplicaBounds",
     "Replicas",
     "Request",
     "Runtime",
     "Slo",
+    "Snapshot",
     "SolveReport",
     "SolveStatus",
     "SolverOptions",
+    "Spill",
+    "Stabilization",
     "Stage",
     "TokenBasis",
+    "TrafficClass",
     "Workload",
 ]

@@ -138,26 +138,18 @@ class Pool:
     intra_node_gbps: float = 64.0
     inter_node_gbps: float = 12.5
     max_tensor_parallel: int = 8
+    shared: bool = False  # a pool of the snapshot, from which several requests take; its name is then unique
+    rooms: tuple[int, ...] | None = None  # free GPUs of each node, largest first; None: nodes x gpus_per_node
 
     @property
     def gpus(self) -> int:
-        """All GPUs of the pool."""
-        return self.nodes * self.gpus_per_node
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
-    """One request class: tokens in and out, and how many sequences are in flight (None: the planner chooses)."""
-
-    input_tokens: int
-    output_tokens: int
-    token_basis: TokenBasis = TokenBasis.TOTAL
-    concurrency: int | None = None
+        """All GPUs of the pool that may be used."""
+        return self.nodes * self.gpus_per_node if self.rooms is None else sum(self.rooms)
 
     @property
-    def tokens_per_request(self) -> int:
-        """Tokens that count in cost per token, of one request."""
-        return self.output_tokens + (self.input_tokens if self.token_basis is TokenBasis.TOTAL else 0)
+    def free_by_node(self) -> tuple[int, ...]:
+        """Free GPUs of each node, largest first."""
+        return (self.gpus_per_node,) * self.nodes if self.rooms is None else self.rooms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +158,53 @@ class Slo:
 
     ttft_seconds: float | None = None
     tpot_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficClass:
+    """Requests of one size, and how many of them come per second."""
+
+    name: str
+    input_tokens: int
+    output_tokens: int
+    requests_per_second: float
+    slo: Slo | None = None  # None: the request's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What is to be served.
+
+    Without classes one replica is sized for requests of input_tokens and output_tokens. With classes the plan serves
+    their whole demand; input_tokens and output_tokens are then those of the class with the most demand in tokens.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    token_basis: TokenBasis = TokenBasis.TOTAL
+    concurrency: int | None = None  # sequences in flight in one replica; None: the planner chooses
+    classes: tuple[TrafficClass, ...] = ()
+
+    @property
+    def tokens_per_request(self) -> int:
+        """Tokens that count in cost per token, of one request of input_tokens and output_tokens."""
+        return self.tokens_of(self.input_tokens, self.output_tokens)
+
+    def tokens_of(self, input_tokens: int, output_tokens: int) -> int:
+        """Tokens that count in cost per token, of one request of this size."""
+        return output_tokens + (input_tokens if self.token_basis is TokenBasis.TOTAL else 0)
+
+    @property
+    def requests_per_second(self) -> float:
+        """Demand of all classes; 0 when there is none."""
+        return sum(each.requests_per_second for each in self.classes)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Demand of all classes in tokens that count; 0 when there is none."""
+        return sum(
+            each.requests_per_second * self.tokens_of(each.input_tokens, each.output_tokens) for each in self.classes
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +243,28 @@ class Gates:
     max_quantization_drift_percent: float | None = None
     on_violation: OnViolation = OnViolation.BLOCK
     on_unknown: OnUnknown = OnUnknown.BLOCK
+    policies: tuple[tuple[str, str], ...] = ()  # (gate, PlacementPolicy) where the policy's limit is the stricter one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaBounds:
+    """How many replicas a plan may have, all layouts together; None: no limit."""
+
+    min: int = 0
+    max: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stabilization:
+    """What a better plan must offer before a plan that still holds is given up.
+
+    A move must save min_savings_percent of the present cost, and what it costs (load_seconds of the new GPUs) within
+    the longer of min_dwell_seconds and an hour.
+    """
+
+    min_savings_percent: float = 10.0
+    min_dwell_seconds: float = 1800.0
+    load_seconds: float = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,3 +349,11 @@ class Request:
     gates: Gates = Gates()
     performance: Performance = Analytic()
     solver: SolverOptions = SolverOptions()
+    priority: int = 0  # higher first when pools are short
+    replicas: ReplicaBounds = ReplicaBounds()
+    stabilization: Stabilization = Stabilization()
+
+    @property
+    def in_fleet(self) -> bool:
+        """Whether replicas are counted for it: it has a demand, a replica bound, or takes from shared pools."""
+        return bool(self.workload.classes) or self.replicas != ReplicaBounds() or any(p.shared for p in self.pools)

@@ -61,6 +61,7 @@ class Replicas:
     layout: Layout
     count: int = 1
     weight: float = 1.0
+    class_weights: tuple[float, ...] = ()  # share of each traffic class that comes here; empty without several classes
 
 
 class PlanState(StrEnum):
@@ -77,6 +78,7 @@ class Plan:
     id: str  # p-xxxxxx, a hash of the decision
     state: PlanState
     replicas: tuple[Replicas, ...]
+    demand_tokens_per_second: float | None = None  # what is served of it; None: no demand, so full load counts
 
     @property
     def main(self) -> Layout:
@@ -95,8 +97,9 @@ class Plan:
 
     @property
     def cost_per_million_tokens(self) -> float:
-        """USD per million tokens at full load."""
-        return self.cost_per_hour / (self.tokens_per_second * 3600.0) * 1e6
+        """USD per million tokens: of the demand where there is one, since idle capacity is paid for too."""
+        served = self.tokens_per_second if self.demand_tokens_per_second is None else self.demand_tokens_per_second
+        return self.cost_per_hour / (served * 3600.0) * 1e6
 
 
 class GateResult(StrEnum):
@@ -111,11 +114,12 @@ class GateResult(StrEnum):
 class GateOutcome:
     """One gate held against one plan. headroom_percent = (limit - actual) / limit * 100, negative when exceeded."""
 
-    name: str  # CostPerMillionTokens | CostPerHour | QuantizationDrift
+    name: str  # CostPerMillionTokens | CostPerHour | QuantizationDrift | NamespaceCostPerHour | FleetCostPerHour
     limit: float
     actual: float | None
     headroom_percent: float | None
     result: GateResult
+    policy: str = ""  # the PlacementPolicy whose limit it is; empty: the request's own
 
 
 class RejectionCode(StrEnum):
@@ -237,6 +241,39 @@ class Progress:
     gap_percent: float | None
 
 
+class MoveReason(StrEnum):
+    """Why a plan was given up for another."""
+
+    FIRST_PLAN = "FirstPlan"
+    SPEC_CHANGED = "SpecChanged"  # the present plan is no candidate of the request any more
+    CHEAPER = "Cheaper"  # it saves what stabilization asks for
+    STOCK_GONE = "StockGone"  # the present plan does not fit the nodes that are left
+    PREEMPTED = "Preempted"  # a request of higher priority takes the stock
+    DEMAND_CHANGED = "DemandChanged"  # the present plan does not serve the demand
+    SLO_BROKEN = "SloBroken"  # the present plan does not meet a latency target
+    GATE_FAILS = "GateFails"  # the present plan fails a gate or a ceiling on cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A change of plan. Costs are USD per hour; old is None for a first plan, new is None when no plan is left."""
+
+    reason: MoveReason
+    old_plan_id: str
+    old_cost_per_hour: float | None
+    new_cost_per_hour: float | None
+    message: str  # one line with both costs and the cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spill:
+    """The plan stands elsewhere than it would with all stock to itself."""
+
+    preferred_pools: tuple[str, ...]
+    preferred_cost_per_hour: float
+    message: str  # "l40s is short: on a100 at $4.20/h, $1.10/h more"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The outcome for one request. plan None: infeasible, or cut before anything was found."""
@@ -251,3 +288,6 @@ class Decision:
     rejections: tuple[Rejection, ...] = ()
     relaxation: Relaxation | None = None
     warnings: tuple[str, ...] = ()
+    needs: str = ""  # what more stock would change, where no change of the request alone helps
+    move: Move | None = None  # None: the plan is the present one
+    spill: Spill | None = None
