@@ -6,6 +6,7 @@ Apart from `decide`, since the operator names inputs in its own process, which m
 import json
 from dataclasses import replace
 from enum import Enum
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -39,15 +40,22 @@ def inputs_hash(request: Request) -> str:
     asked = _fields(canonical(request))
     del asked["name"], asked["namespace"]
     asked["pools"] = [replace(pool, nodes=0, rooms=None) if pool.shared else pool for pool in asked["pools"]]
-    return _digest({"version": __version__, "request": asked, "model": type(request.performance).__name__})[:16]
+    return digest({"version": __version__, "request": asked, "model": type(request.performance).__name__})[:16]
+
+
+@lru_cache(maxsize=16384)
+def request_digest(request: Request) -> str:
+    """Hash of a request with the stock of its pools; kept, as the operator asks it of each request in each round."""
+    return digest({"version": __version__, "request": canonical(request), "model": type(request.performance).__name__})
 
 
 def plan_id(replicas: tuple[Replicas, ...], state: PlanState) -> str:
     """Name of a decision: a hash of the layouts, their figures, and whether they may be used."""
-    return "p-" + _digest({"replicas": replicas, "state": state})[:_PLAN_ID_DIGITS]
+    return "p-" + digest({"replicas": replicas, "state": state})[:_PLAN_ID_DIGITS]
 
 
-def _digest(value: object) -> str:
+def digest(value: object) -> str:
+    """Hash of plain values and values of the model; floats count to twelve digits."""
     return sha256(json.dumps(_plain(value), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
