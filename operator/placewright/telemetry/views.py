@@ -1,10 +1,19 @@
-"""What the metrics show of each request: a small immutable view of its spec and status, read from the plain object."""
+"""What the metrics show of each object: a small immutable view of its spec and status, read from the plain object."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from placewright.telemetry.lenient import entries, mapping, number, unix_seconds
+
 Key = tuple[str, str]  # namespace, name
+
+_POOL_STATES = (  # as the series name them, as the status does
+    ("capacity", "capacity"),
+    ("allocated", "allocated"),
+    ("free", "free"),
+    ("held_by_others", "heldByOthers"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +28,7 @@ class GateView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayoutView:
-    """The main layout of a plan and what the plan costs."""
+    """The main layout of a plan, and what the whole plan takes and costs: replicas and GPUs are of all its layouts."""
 
     tensor_parallel: int
     pipeline_parallel: int
@@ -49,41 +58,72 @@ class RequestView:
         return next((reason for kind, _, reason in self.conditions if kind == "Ready"), "")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolView:
+    """One GPUPool as its status tells it; everything absent is left out of the series, never zero.
+
+    Attributes:
+        name: of the pool.
+        gpus: (state, count), the states being capacity, allocated, free and held_by_others.
+        price_usd_per_gpu_hour: what a GPU costs.
+        price_source: where the price is from.
+        price_as_of: Unix time at which the price held; None: nobody says.
+    """
+
+    name: str
+    gpus: tuple[tuple[str, int], ...]
+    price_usd_per_gpu_hour: float | None
+    price_source: str
+    price_as_of: float | None
+
+
+def pool_view_of(resource: Mapping[str, Any]) -> PoolView:
+    """The view of a GPUPool as the API server holds it; reads as leniently as `view_of`."""
+    status = mapping(resource, "status")
+    price = mapping(status, "price")
+    counts = ((state, number(status.get(field))) for state, field in _POOL_STATES)
+    return PoolView(
+        name=str(resource["metadata"]["name"]),
+        gpus=tuple((state, int(count)) for state, count in counts if count is not None),
+        price_usd_per_gpu_hour=number(price.get("perGPUHour")),
+        price_source=str(price.get("source", "")),
+        price_as_of=unix_seconds(price.get("asOf")),
+    )
+
+
 def view_of(resource: Mapping[str, Any]) -> RequestView:
     """The view of a PlacementRequest as the API server holds it.
 
     Reads leniently: the metrics must not fail over a status that another version wrote.
     """
-    metadata, spec, status = resource["metadata"], _mapping(resource, "spec"), _mapping(resource, "status")
-    plan = _mapping(status, "plan")
-    gap = _number(_mapping(status, "solver").get("gapPercent"))
+    metadata, spec, status = resource["metadata"], mapping(resource, "spec"), mapping(resource, "status")
+    plan = mapping(status, "plan")
+    gap = number(mapping(status, "solver").get("gapPercent"))
     return RequestView(
         namespace=str(metadata.get("namespace", "")),
         name=str(metadata["name"]),
-        model=str(_mapping(spec, "model").get("name", "")),
+        model=str(mapping(spec, "model").get("name", "")),
         precision=str(plan.get("precision", "")),
-        runtime=str(_mapping(spec, "parallelism").get("runtime", "")),
+        runtime=str(mapping(spec, "parallelism").get("runtime", "")),
         conditions=tuple(
             (str(entry.get("type", "")), str(entry.get("status", "")), str(entry.get("reason", "")))
-            for entry in _entries(status, "conditions")
+            for entry in entries(status, "conditions")
         ),
         layout=_layout(plan),
-        gates=tuple(_gates(_mapping(spec, "gates"), status)),
+        gates=tuple(_gates(mapping(spec, "gates"), status)),
         gap_ratio=None if gap is None else gap / 100.0,
     )
 
 
 def _layout(plan: Mapping[str, Any]) -> LayoutView | None:
-    per_hour, per_million = _number(plan.get("costPerHour")), _number(plan.get("costPerMillionTokens"))
+    per_hour, per_million = number(plan.get("costPerHour")), number(plan.get("costPerMillionTokens"))
     if per_hour is None or per_million is None:
         return None
     return LayoutView(
-        tensor_parallel=int(_number(plan.get("tensorParallel")) or 0),
-        pipeline_parallel=int(_number(plan.get("pipelineParallel")) or 0),
-        replicas=int(_number(plan.get("replicas")) or 0),
-        gpus_by_pool=tuple(
-            (str(pool), int(_number(count) or 0)) for pool, count in _mapping(plan, "gpusByPool").items()
-        ),
+        tensor_parallel=int(number(plan.get("tensorParallel")) or 0),
+        pipeline_parallel=int(number(plan.get("pipelineParallel")) or 0),
+        replicas=int(number(plan.get("replicas")) or 0),
+        gpus_by_pool=tuple((str(pool), int(number(count) or 0)) for pool, count in mapping(plan, "gpusByPool").items()),
         cost_usd_per_hour=per_hour,
         cost_usd_per_token=float(f"{per_million / 1e6:.12g}"),  # 8.23586e-07, not 8.235860000000001e-07
     )
@@ -94,26 +134,12 @@ def _gates(spec: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[GateV
         "Fail": spec.get("onViolation", "Block") == "Block",
         "Unknown": spec.get("onUnknown", "Block") == "Block",
     }
-    for entry in _entries(status, "gates"):
-        limit = _number(entry.get("limit"))
+    for entry in entries(status, "gates"):
+        limit = number(entry.get("limit"))
         if limit is not None:
             yield GateView(
                 name=str(entry.get("name", "")),
                 limit=limit,
-                actual=_number(entry.get("actual")),
+                actual=number(entry.get("actual")),
                 blocked=blocks.get(str(entry.get("result")), False),
             )
-
-
-def _mapping(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = parent.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _entries(parent: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    value = parent.get(name)
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

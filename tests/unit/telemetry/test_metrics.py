@@ -1,6 +1,7 @@
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from placewright.core.model import MoveReason
 from placewright.telemetry.metrics import Metrics, Vitals
 from placewright.telemetry.views import RequestView, view_of
 from tests.support.requests import condition, stored
@@ -64,7 +65,7 @@ def test_series_of_a_planned_request() -> None:
     assert samples[f"cost_usd_per_token{mine}"] == 2.31e-6
     assert samples[f"cost_gate_limit,gate=CostPerMillionTokens{mine}"] == 2.5
     assert samples[f"cost_gate_usage_ratio,gate=CostPerHour{mine}"] == 1.92
-    assert samples[f"solve_optimality_gap_ratio{mine}"] == 0.02
+    assert samples[f"request_optimality_gap_ratio{mine}"] == 0.02
     assert samples["build_info,version=9.9"] == 1
     assert samples["reconcile_queue_depth"] == 7
     assert samples["watch_last_event_timestamp_seconds"] == 123.0
@@ -113,3 +114,15 @@ def test_solve_histogram_has_the_buckets_of_the_contract() -> None:
     assert 'placewright_solve_duration_seconds_bucket{le="120.0",method="Exact",result="Optimal"} 1.0' in text
     assert "_created" not in text
     assert "\nplacewright_watch_last_event_timestamp_seconds " not in text
+
+
+def test_solves_of_the_fleet_and_moves_are_counted_without_names() -> None:
+    metrics = Metrics(version="1", views=list, vitals=lambda: Vitals(queue_depth=0))
+    metrics.fleet_solved("Feasible", 0.3)
+    metrics.plan_moved(MoveReason.STOCK_GONE)
+    metrics.plan_moved(MoveReason.STOCK_GONE)
+    value = metrics.registry.get_sample_value
+    assert value("placewright_solve_duration_seconds_count", {"method": "Fleet", "result": "Feasible"}) == 1
+    assert value("placewright_solve_duration_seconds_sum", {"method": "Fleet", "result": "Feasible"}) == 0.3
+    moves = {reason: value("placewright_plan_moves_total", {"reason": str(reason)}) for reason in MoveReason}
+    assert moves == {reason: 2 if reason is MoveReason.STOCK_GONE else 0 for reason in MoveReason}
