@@ -1,9 +1,11 @@
 """What all API types share: strict camelCase models, durations, and CEL rules kept beside the field they guard."""
 
 import re
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from placewright.core.errors import InvalidRequestError
 
@@ -19,12 +21,21 @@ DURATION_MAX_LENGTH: Final = 16
 LABEL_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 SUBDOMAIN_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 CAPABILITY_PATTERN: Final = r"^[0-9]{1,2}\.[0-9]$"
+TIME_PATTERN: Final = (
+    r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
+    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+)
+LABEL_KEY_PATTERN: Final = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+LABEL_VALUE_PATTERN: Final = r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
 
 PATTERN_WORDS: Final = {
     DURATION_PATTERN: "a duration such as 50ms, 1.2s, 30m",
     LABEL_PATTERN: "lower-case letters, digits and hyphens, with a letter or digit at both ends",
     SUBDOMAIN_PATTERN: "lower-case letters, digits, hyphens and dots, with a letter or digit at both ends",
     CAPABILITY_PATTERN: 'a compute capability such as "8.9"',
+    TIME_PATTERN: "a time such as 2026-11-21T10:00:00Z",
+    LABEL_KEY_PATTERN: "the key of a label, such as example.com/tier",
+    LABEL_VALUE_PATTERN: "the value of a label: letters, digits, - _ . with a letter or digit at both ends",
 }
 """Patterns in the words of the person who has to fix the value."""
 
@@ -69,6 +80,11 @@ def rule(expression: str, message: str, *, field_path: str | None = None) -> dic
 def rules(*entries: dict[str, Any]) -> dict[str, Any]:
     """Return the schema extension that holds these CEL rules."""
     return {RULES_KEY: list(entries)}
+
+
+def list_map(key: str) -> dict[str, Any]:
+    """Return the schema extension of a list whose entries are told apart by this field."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
 
 
 def duration_seconds(text: str, *, field: str) -> float:
@@ -125,11 +141,40 @@ Duration = Annotated[
 ]
 """A Go-style duration longer than zero: 50ms, 1.2s, 30m."""
 
+Span = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=DURATION_MAX_LENGTH)]
+"""A Go-style duration, also of no length: 0s, 5m, 30m."""
+
+
+def _on_a_real_day(text: str) -> str:
+    """Refuse a 30th of February, as the API server's date-time format does."""
+    try:
+        datetime.strptime(text[:10], "%Y-%m-%d")  # noqa: DTZ007 - whether the day exists; no zone is involved
+    except ValueError:
+        raise PydanticCustomError("no_such_day", "a day of the calendar") from None
+    return text
+
+
+Time = Annotated[
+    str,
+    Field(pattern=TIME_PATTERN, max_length=35, json_schema_extra={"format": "date-time"}),
+    AfterValidator(_on_a_real_day),
+]
+"""A time of RFC 3339: 2026-11-21T10:00:00Z."""
+
 Label = Annotated[str, Field(min_length=1, max_length=63, pattern=LABEL_PATTERN)]
 """A DNS label, as Kubernetes names are."""
 
 Key = Annotated[str, Field(min_length=1, max_length=253)]
 """A key of a catalog, or any label."""
+
+Subdomain = Annotated[str, Field(min_length=1, max_length=253, pattern=SUBDOMAIN_PATTERN)]
+"""The name of most Kubernetes objects."""
+
+LabelKey = Annotated[str, Field(max_length=317, pattern=LABEL_KEY_PATTERN)]
+LabelValue = Annotated[str, Field(max_length=63, pattern=LABEL_VALUE_PATTERN)]
+
+Dollars = Annotated[float, Field(gt=0, le=1_000_000_000)]
+"""A limit in USD."""
 
 PrecisionName = Literal["bf16", "fp16", "fp8", "int8", "int4", "fp4"]
 Amount = Annotated[float, Field(gt=0, le=1_000_000_000)]

@@ -4,16 +4,20 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Final, get_args
+from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from placewright.api.base import PATTERN_WORDS
+from placewright.api.gpu_pool import GPUPool
+from placewright.api.performance_profile import PerformanceProfile
+from placewright.api.placement_policy import PlacementPolicy
 from placewright.api.resource import PlacementRequest
 from placewright.core.errors import InvalidRequestError
 
 Location = tuple[int | str, ...]
+Resource = TypeVar("Resource", bound=BaseModel)
 
 _SHOWN_CHARACTERS: Final = 60
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_/-]{1,253}")
@@ -71,15 +75,46 @@ def plain(value: Any) -> Any:
 
 
 def parse(body: Mapping[str, Any]) -> PlacementRequest:
-    """Read a resource.
+    """Read a PlacementRequest.
 
     Raises:
         InvalidRequestError: for the first fault; the text names how many more there are.
     """
+    return _parsed(body, PlacementRequest)
+
+
+def parse_pool(body: Mapping[str, Any]) -> GPUPool:
+    """Read a GPUPool.
+
+    Raises:
+        InvalidRequestError: as parse().
+    """
+    return _parsed(body, GPUPool)
+
+
+def parse_policy(body: Mapping[str, Any]) -> PlacementPolicy:
+    """Read a PlacementPolicy.
+
+    Raises:
+        InvalidRequestError: as parse().
+    """
+    return _parsed(body, PlacementPolicy)
+
+
+def parse_profile(body: Mapping[str, Any]) -> PerformanceProfile:
+    """Read a PerformanceProfile.
+
+    Raises:
+        InvalidRequestError: as parse().
+    """
+    return _parsed(body, PerformanceProfile)
+
+
+def _parsed(body: Mapping[str, Any], model: type[Resource]) -> Resource:
     try:
-        return PlacementRequest.model_validate(plain(body))
+        return model.model_validate(plain(body))
     except ValidationError as error:
-        first, *others = field_faults(error)
+        first, *others = field_faults(error, model)
         more = f" (and {len(others)} more)" if others else ""
         raise InvalidRequestError(path_text(first.location), got=first.got, wants=first.wants + more) from None
 

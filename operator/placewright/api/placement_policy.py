@@ -1,0 +1,108 @@
+"""A PlacementPolicy: ceilings of cost for the fleet and its namespaces, limits of every request's gates, prices."""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import ConfigDict, Field
+
+from placewright.api.base import Dollars, Inert, Label, StatusPart, Time, list_map
+from placewright.api.hardware import PRICE_MAX, GpuName
+from placewright.api.resource import ObjectMeta
+from placewright.api.status import Condition
+
+MAX_NAMESPACES: Final = 1000
+MAX_PRICES: Final = 1000
+
+
+class NamespaceCeiling(Inert):
+    """Most that all plans of a namespace may cost."""
+
+    name: Label
+    """Name of the namespace."""
+    max_cost_per_hour: Dollars
+    """Most USD per hour of all plans in the namespace."""
+
+
+class PolicyGates(Inert):
+    """Limits for the plan of every request. A request without such a gate gets it; one with it may only be stricter."""
+
+    max_cost_per_million_tokens: Dollars | None = None
+    """Most USD per million tokens."""
+    max_cost_per_hour: Dollars | None = None
+    """Most USD per hour of one plan."""
+    max_quantization_drift_percent: float | None = Field(default=None, ge=0, le=100)
+    """Most measured loss of quality in percent."""
+    on_violation: Literal["Block", "Warn"] | None = None
+    """Least that a failed gate does; Block wins over a request's Warn. The request decides when left out."""
+    on_unknown: Literal["Block", "Warn", "Pass"] | None = None
+    """Least that a gate without a usable figure does; Block wins over Warn, and Warn over Pass. The request decides
+    when left out."""
+
+
+class Price(Inert):
+    """What GPUs of a kind cost. A price that names more of what is known of a pool wins over one that names less."""
+
+    gpu: GpuName
+    """Key of the GPU catalog, or the name of an accelerator."""
+    capacity_type: Literal["OnDemand", "Spot", "Reserved"] | None = None
+    """How the Nodes are bought; any way when left out."""
+    zone: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    """Zone of the Nodes (topology.kubernetes.io/zone); any when left out."""
+    instance_type: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    """Instance type of the Nodes (node.kubernetes.io/instance-type); any when left out."""
+    price_per_gpu_hour: float = Field(gt=0, le=PRICE_MAX)
+    """USD per GPU and hour."""
+    as_of: Time | None = None
+    """Since when the price holds, such as 2026-11-21T10:00:00Z; status and plans show it."""
+
+
+class PlacementPolicySpec(Inert):
+    """Ceilings, limits of gates, and prices. Where several policies speak, the strictest limit counts."""
+
+    max_cost_per_hour: Dollars | None = None
+    """Most USD per hour of all plans of the cluster; no ceiling when left out."""
+    namespaces: list[NamespaceCeiling] | None = Field(
+        default=None, max_length=MAX_NAMESPACES, json_schema_extra=list_map("name")
+    )
+    """Ceilings of single namespaces."""
+    gates: PolicyGates | None = None
+    """Limits for the plan of every request; none when left out."""
+    prices: list[Price] | None = Field(
+        default=None, max_length=MAX_PRICES, json_schema_extra={"x-kubernetes-list-type": "atomic"}
+    )
+    """Prices of GPUPools that give none themselves; the first of equally exact entries counts."""
+
+
+class PlacementPolicy(Inert):
+    """Ceilings of cost, limits of gates and prices for all requests."""
+
+    model_config = ConfigDict(title="PlacementPolicy")
+
+    api_version: Literal["placewright.dev/v1alpha1"]
+    kind: Literal["PlacementPolicy"]
+    metadata: ObjectMeta
+    spec: PlacementPolicySpec
+    status: dict[str, Any] | None = None
+
+
+class NamespaceCost(StatusPart):
+    """What the plans of a namespace cost."""
+
+    name: Annotated[str, Field(max_length=63)]
+    """Name of the namespace."""
+    cost_per_hour: float
+    """USD per hour of all its plans."""
+
+
+class PlacementPolicyStatus(StatusPart):
+    """What the plans under the policy cost."""
+
+    observed_generation: int = -1
+    """Generation of the spec that this status speaks of; -1 before the policy is seen."""
+    conditions: Annotated[list[Condition], Field(max_length=16, json_schema_extra=list_map("type"))] | None = None
+    """Ready, with PolicyInForce, or InvalidSpec when the policy cannot be used."""
+    cost_per_hour: float | None = None
+    """USD per hour of all plans of the cluster."""
+    namespaces: (
+        Annotated[list[NamespaceCost], Field(max_length=MAX_NAMESPACES, json_schema_extra=list_map("name"))] | None
+    ) = None
+    """What the plans of each namespace with a ceiling cost."""
