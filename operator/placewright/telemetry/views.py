@@ -8,6 +8,7 @@ from placewright.telemetry.lenient import entries, mapping, number, unix_seconds
 
 Key = tuple[str, str]  # namespace, name
 
+_CEILINGS = ("NamespaceCostPerHour", "FleetCostPerHour")  # gates of a PlacementPolicy on sums of plans
 _POOL_STATES = (  # as the series name them, as the status does
     ("capacity", "capacity"),
     ("allocated", "allocated"),
@@ -130,10 +131,7 @@ def _layout(plan: Mapping[str, Any]) -> LayoutView | None:
 
 
 def _gates(spec: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[GateView]:
-    blocks = {
-        "Fail": spec.get("onViolation", "Block") == "Block",
-        "Unknown": spec.get("onUnknown", "Block") == "Block",
-    }
+    blocking = _blocking(spec, status)
     for entry in entries(status, "gates"):
         limit = number(entry.get("limit"))
         if limit is not None:
@@ -141,5 +139,29 @@ def _gates(spec: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[GateV
                 name=str(entry.get("name", "")),
                 limit=limit,
                 actual=number(entry.get("actual")),
-                blocked=blocks.get(str(entry.get("result")), False),
+                blocked=any(entry is one for one in blocking),
             )
+
+
+def _blocking(spec: Mapping[str, Any], status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The gates that keep the plan from being used.
+
+    A ceiling always does. For the others the request says what a failed and an unknown gate do; a policy may be
+    stricter, so where the plan is blocked and the request's own word accounts for no gate, the failed ones it is, or
+    else the unknown ones.
+    """
+    stated = {
+        "Fail": spec.get("onViolation", "Block") == "Block",
+        "Unknown": spec.get("onUnknown", "Block") == "Block",
+    }
+    gates = entries(status, "gates")
+    by_request = [
+        gate
+        for gate in gates
+        if stated.get(str(gate.get("result")), False)
+        or (gate.get("result") == "Fail" and gate.get("name") in _CEILINGS)
+    ]
+    if by_request or mapping(status, "plan").get("state") != "Blocked":
+        return by_request
+    failed = [gate for gate in gates if gate.get("result") == "Fail"]
+    return failed or [gate for gate in gates if gate.get("result") == "Unknown"]

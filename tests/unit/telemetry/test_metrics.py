@@ -1,10 +1,11 @@
+import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from placewright.core.model import MoveReason
 from placewright.telemetry.metrics import Metrics, Vitals
 from placewright.telemetry.views import RequestView, view_of
-from tests.support.requests import condition, stored
+from tests.support.requests import Json, condition, stored
 
 PLANNED = stored(
     generation=3,
@@ -79,6 +80,31 @@ def test_a_gate_blocks_by_what_the_request_says_of_violations_and_unknowns() -> 
     }
     assert blocked == {"CostPerMillionTokens": 0, "CostPerHour": 1, "QuantizationDrift": 0}
     assert "cost_gate_usage_ratio,gate=QuantizationDrift,name=chat,namespace=serving" not in samples
+
+
+def _blocked(gates: Json, status: Json) -> set[str]:
+    view = view_of(stored(spec={"gates": gates}, status=status))
+    return {gate.name for gate in view.gates if gate.blocked}
+
+
+FAILED = {"name": "CostPerHour", "limit": 10, "actual": 19.2, "result": "Fail", "policy": "default"}
+UNKNOWN = {"name": "QuantizationDrift", "limit": 0.5, "result": "Unknown"}
+CEILING = {"name": "NamespaceCostPerHour", "limit": 40, "actual": 44, "result": "Fail", "policy": "default"}
+LENIENT = {"onViolation": "Warn", "onUnknown": "Warn"}
+
+
+@pytest.mark.parametrize(
+    ("gates", "status", "blocked"),
+    [
+        (LENIENT, {"gates": [FAILED, UNKNOWN], "plan": {"state": "Approved"}}, set()),
+        (LENIENT, {"gates": [FAILED, UNKNOWN], "plan": {"state": "Blocked"}}, {"CostPerHour"}),
+        (LENIENT, {"gates": [UNKNOWN], "plan": {"state": "Blocked"}}, {"QuantizationDrift"}),
+        (LENIENT | {"onUnknown": "Block"}, {"gates": [FAILED, UNKNOWN]}, {"QuantizationDrift"}),
+        (LENIENT, {"gates": [CEILING]}, {"NamespaceCostPerHour"}),
+    ],
+)
+def test_a_policy_may_block_where_the_request_only_warns(gates: Json, status: Json, blocked: set[str]) -> None:
+    assert _blocked(gates, status) == blocked
 
 
 def test_series_vanish_with_the_request() -> None:
