@@ -25,12 +25,17 @@ _EXCEEDED: Final = {
     "CostPerMillionTokens": "CostPerTokenExceeded",
     "CostPerHour": "HourlyBudgetExceeded",
     "QuantizationDrift": "DriftExceeded",
+    "NamespaceCostPerHour": "HourlyBudgetExceeded",
+    "FleetCostPerHour": "HourlyBudgetExceeded",
 }
 _GATE_WORDS: Final[Mapping[str, tuple[str, Callable[[float], str]]]] = {
     "CostPerMillionTokens": ("cost per million tokens", figures.per_million),
     "CostPerHour": ("cost per hour", figures.per_hour),
     "QuantizationDrift": ("quantization drift", figures.percent),
+    "NamespaceCostPerHour": ("cost per hour of the namespace", figures.per_hour),
+    "FleetCostPerHour": ("cost per hour of the fleet", figures.per_hour),
 }
+_SHORT_CODES: Final = {RejectionCode.INSUFFICIENT_STOCK, RejectionCode.HOURLY_BUDGET_GATE}
 _SLO_CODES: Final = {RejectionCode.SLO_TTFT, RejectionCode.SLO_TPOT, RejectionCode.THROUGHPUT_SHORT}
 
 
@@ -71,15 +76,37 @@ def rendered(
     return entries
 
 
-def of_decision(decision: Decision) -> list[Condition]:
-    """Return the conditions of a decision."""
+def of_decision(decision: Decision, *, change: str = "") -> list[Condition]:
+    """Return the conditions of a decision.
+
+    Args:
+        decision: what was decided.
+        change: why the plan is what it is, as its history says, for the message of Ready.
+    """
     reason, message = _ready_reason(decision)
+    message = f"{message}; {change}" if change else message
     if reason == "PlanCurrent":
         head = [Condition(type="Ready", status="True", reason=reason, message=message)]
     else:
         head = not_ready(reason, message)
-    fresh = Condition(type="InputsFresh", status="True", reason="Fresh", message="prices are those of the spec")
-    return [*head, _feasible(decision), _gates_passed(decision), fresh]
+    return [*head, _feasible(decision), _gates_passed(decision), _fresh(decision), *_spilled(decision)]
+
+
+def _fresh(decision: Decision) -> Condition:
+    shared = [pool.shared for pool in decision.request.pools]
+    message = "prices are those of the spec"
+    if all(shared):
+        message = "prices and stock are those of the GPUPools"
+    elif any(shared):
+        message = "prices are those of the spec and the GPUPools, stock is that of the GPUPools"
+    return Condition(type="InputsFresh", status="True", reason="Fresh", message=message)
+
+
+def _spilled(decision: Decision) -> list[Condition]:
+    """Tell that the plan stands elsewhere than it would with all stock to itself; nothing to tell: no condition."""
+    if decision.spill is None:
+        return []
+    return [Condition(type="Spilled", status="True", reason="PreferredPoolShort", message=decision.spill.message)]
 
 
 def of_error(error: InvalidRequestError) -> list[Condition]:
@@ -100,19 +127,29 @@ def _ready_reason(decision: Decision) -> tuple[str, str]:
     if plan is None:
         if decision.report.status is SolveStatus.TIME_LIMIT:
             return "SolverTimeout", _timeout_text(decision)
-        return "Infeasible", _with_relaxation(_infeasible_text(decision), decision)
+        return "Infeasible", _with_hints(_infeasible_text(decision), decision)
     if plan.state is PlanState.BLOCKED:
-        return "GateBlocked", _with_relaxation(f"{_gates_text(decision.gates)}; best is {plan_text(plan)}", decision)
-    return "PlanCurrent", f"{plan.id}: {plan_text(plan)}"
+        return "GateBlocked", _with_hints(f"{_gates_text(decision.gates)}; best is {plan_text(plan)}", decision)
+    gap = decision.report.gap_percent
+    told = f"; at most {figures.percent(gap)} above the proved bound" if gap and decision.request.in_fleet else ""
+    return "PlanCurrent", f"{plan.id}: {plan_text(plan)}{told}"
 
 
-def _with_relaxation(text: str, decision: Decision) -> str:
-    return f"{text}; {decision.relaxation.message}" if decision.relaxation is not None else text
+def _with_hints(text: str, decision: Decision) -> str:
+    """Add what would help: a change of the spec, more stock."""
+    relaxation = decision.relaxation.message if decision.relaxation is not None else ""
+    return "; ".join(part for part in (text, relaxation, decision.needs) if part)
+
+
+def _failed(outcomes: Sequence[GateOutcome]) -> list[GateOutcome]:
+    return [outcome for outcome in outcomes if outcome.result is GateResult.FAIL]
 
 
 def _infeasible_text(decision: Decision) -> str:
     reasons = [f"{entry.code}: {entry.message}" for entry in decision.rejections[:3]]
-    return f"no layout is possible: {'; '.join(reasons)}" if reasons else "no layout is possible"
+    fleet = decision.request.in_fleet and bool(_SHORT_CODES & {entry.code for entry in decision.rejections})
+    verdict = "there is no plan" if fleet else "no layout is possible"
+    return f"{verdict}: {'; '.join(reasons)}" if reasons else verdict
 
 
 def _timeout_text(decision: Decision) -> str:
@@ -129,34 +166,47 @@ def _feasible(decision: Decision) -> Condition:
         return Condition(type="Feasible", status="False", reason=_infeasible_reason(decision), message=text)
     if report.status is SolveStatus.OPTIMAL:
         message = f"proved best of {report.layouts_considered} layouts" if report.layouts_considered else "proved best"
-        return Condition(type="Feasible", status="True", reason="Optimal", message=message)
-    parts = [f"{report.method} found a valid layout"]
+        return Condition(type="Feasible", status="True", reason="Optimal", message=message + _scope(decision))
+    parts = [f"{report.method} found a valid {'plan' if decision.request.in_fleet else 'layout'}"]
     if report.gap_percent is not None:
-        parts.append(f"at most {figures.percent(report.gap_percent)} above the proved bound")
+        parts.append(f"at most {figures.percent(report.gap_percent)} above the proved bound{_scope(decision)}")
     if report.distance_to_exact_percent is not None:
         parts.append(f"{figures.percent(report.distance_to_exact_percent)} above the exact optimum")
     return Condition(type="Feasible", status="True", reason="WithinGap", message=", ".join(parts))
 
 
+def _scope(decision: Decision) -> str:
+    """What a proof speaks of: requests that share pools are decided together."""
+    shared = any(pool.shared for pool in decision.request.pools)
+    return ", together with all requests that share its pools" if shared else ""
+
+
 def _infeasible_reason(decision: Decision) -> str:
-    """A layout that misses an SLO fits, so an SLO is what is left to blame; stock comes next."""
+    """A layout that misses an SLO fits, so an SLO is what is left to blame; stock comes next.
+
+    Where more stock or money is known to help, that is what the request was refused for.
+    """
     codes = {entry.code for entry in decision.rejections}
+    if _failed(decision.gates):
+        return _EXCEEDED[_failed(decision.gates)[0].name]
+    if decision.needs and RejectionCode.INSUFFICIENT_STOCK in codes:
+        return "StockExhausted"
     if codes & _SLO_CODES:
         return "SloUnreachable"
     return "StockExhausted" if RejectionCode.INSUFFICIENT_STOCK in codes else "NoFit"
 
 
 def _gates_passed(decision: Decision) -> Condition:
-    if _none_set(decision.request.gates):
+    failed = _failed(decision.gates)
+    if _none_set(decision.request.gates) and not failed:
         return Condition(type="GatesPassed", status="True", reason="NoGates", message="the spec sets no gates")
-    if decision.plan is None:
+    if decision.plan is None and not failed:
         return _gates_without_plan(decision)
     text = _gates_text(decision.gates)
-    failed = [outcome for outcome in decision.gates if outcome.result is GateResult.FAIL]
     if failed:
-        warned = "; onViolation is Warn" if decision.request.gates.on_violation is OnViolation.WARN else ""
-        reason = _EXCEEDED[failed[0].name]
-        return Condition(type="GatesPassed", status="False", reason=reason, message=text + warned)
+        warned = decision.request.gates.on_violation is OnViolation.WARN and decision.plan is not None
+        message = f"{text}; onViolation is Warn" if warned else text
+        return Condition(type="GatesPassed", status="False", reason=_EXCEEDED[failed[0].name], message=message)
     if any(outcome.result is GateResult.UNKNOWN for outcome in decision.gates):
         return Condition(type="GatesPassed", status="Unknown", reason="InputUnknown", message=text)
     return Condition(type="GatesPassed", status="True", reason="AllPassed", message=text)
@@ -183,7 +233,7 @@ def _gates_text(outcomes: Sequence[GateOutcome]) -> str:
 
 def _gate_text(outcome: GateOutcome) -> str:
     words, written = _GATE_WORDS[outcome.name]
-    limit = written(outcome.limit)
+    limit = written(outcome.limit) + (f" of policy {outcome.policy}" if outcome.policy else "")
     if outcome.actual is None:
         return f"{words} is not known, the limit is {limit}"
     if outcome.result is GateResult.PASS:

@@ -5,9 +5,10 @@ from math import isfinite
 from typing import Final, TypeVar
 
 from placewright.core.figures import per_hour, per_million
-from placewright.core.model import Layout, Plan
+from placewright.core.model import Layout, Plan, Replicas
 
 SIGNIFICANT_DIGITS: Final = 6
+_SHOWN_LAYOUTS: Final = 3
 
 T = TypeVar("T")
 
@@ -39,14 +40,21 @@ def tensor_parallel_of(layout: Layout) -> int:
 
 def plan_text(plan: Plan) -> str:
     """Write a plan in one line: `1 x fp8 TP4 PP2 on l40s, 8 GPUs, $9.6/h, $2.31/M tokens, 1155 tokens/s`."""
-    main = plan.main
-    count = sum(entry.count for entry in plan.replicas)
+    ranked = sorted(plan.replicas, key=lambda entry: entry.weight, reverse=True)
+    layouts = " + ".join(_replicas_text(entry) for entry in ranked[:_SHOWN_LAYOUTS])
+    more = f" and {len(ranked) - _SHOWN_LAYOUTS} more layouts" if len(ranked) > _SHOWN_LAYOUTS else ""
     gpus = sum(entry.count * entry.layout.gpus for entry in plan.replicas)
+    demand = f"{plan.demand_tokens_per_second:.0f} of " if plan.demand_tokens_per_second is not None else ""
     return (
-        f"{count} x {main.precision} TP{tensor_parallel_of(main)} PP{len(main.stages)} on {pools_of(main)},"
-        f" {gpus} {'GPU' if gpus == 1 else 'GPUs'}, {per_hour(plan.cost_per_hour)},"
-        f" {per_million(plan.cost_per_million_tokens)} tokens, {plan.tokens_per_second:.0f} tokens/s"
+        f"{layouts}{more}, {gpus} {'GPU' if gpus == 1 else 'GPUs'}, {per_hour(plan.cost_per_hour)},"
+        f" {per_million(plan.cost_per_million_tokens)} tokens, {demand}{plan.tokens_per_second:.0f} tokens/s"
     )
+
+
+def _replicas_text(entry: Replicas) -> str:
+    layout = entry.layout
+    degrees = f"TP{tensor_parallel_of(layout)} PP{len(layout.stages)}"
+    return f"{entry.count} x {layout.precision} {degrees} on {pools_of(layout)}"
 
 
 def thinned(values: Sequence[T], limit: int, keep: Iterable[int] = ()) -> list[T]:

@@ -1,18 +1,18 @@
 """From a Decision to the status of a PlacementRequest, exactly as api.md section 2 has it.
 
 Everything is plain data for the API server and for `-o json`. Equal decisions give equal statuses except for
-`decidedAt`, `durationSeconds` and transition times.
+`decidedAt`, `durationSeconds`, `priceAsOf` and transition times.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from placewright import catalog
-from placewright.api import conditions
+from placewright.api import conditions, history
 from placewright.api.base import API_VERSION
-from placewright.api.figures import cut, figure
+from placewright.api.figures import cut
+from placewright.api.fleet_data import PlanItem, fleet_data
 from placewright.api.plan_data import (
     alternative_data,
     frontier_data,
@@ -22,14 +22,23 @@ from placewright.api.plan_data import (
     solver_data,
     without_none,
 )
-from placewright.api.status import MAX_ALTERNATIVES, MAX_HISTORY, MAX_MESSAGE, MAX_REJECTIONS, MAX_WARNINGS
+from placewright.api.status import MAX_ALTERNATIVES, MAX_MESSAGE, MAX_REJECTIONS, MAX_WARNINGS
+from placewright.api.surroundings import EMPTY, Surroundings
 from placewright.core.errors import InvalidRequestError
-from placewright.core.model import Decision
+from placewright.core.model import Decision, FleetDecision, Measured, MoveReason, Pool, Profile
 
 Status = dict[str, Any]
 
 # What changes although the decision does not.
-_VOLATILE: Final = {"decidedAt", "durationSeconds", "lastTransitionTime"}
+_VOLATILE: Final = {"decidedAt", "durationSeconds", "lastTransitionTime", "priceAsOf"}
+_PROOF: Final = {
+    "gapPercent",
+    "boundCostPerMillionTokens",
+    "boundCostPerHour",
+    "boundTokensPerSecond",
+    "layoutsConsidered",
+}
+_PROOF_CONDITIONS: Final = {"Ready", "Feasible"}
 
 
 def to_status(
@@ -39,6 +48,7 @@ def to_status(
     decided_at: datetime,
     duration_seconds: float,
     previous: Mapping[str, Any] | None = None,
+    surroundings: Surroundings = EMPTY,
 ) -> Status:
     """Return the whole status of a decision.
 
@@ -48,14 +58,20 @@ def to_status(
         decided_at: now; a plan that the previous status holds already keeps its time.
         duration_seconds: how long the solve took.
         previous: status before, for transition times and history.
+        surroundings: what the request was read with, for the age of prices.
     """
     moment = _decided_at(decision, decided_at, previous)
+    changes = history.after(decision, moment, generation, previous or {})
+    change = history.change_text(changes, decision.plan)
     relaxation = decision.relaxation
     return without_none(
         {
             "observedGeneration": generation,
             "conditions": conditions.rendered(
-                conditions.of_decision(decision), generation=generation, now=decided_at, previous=previous
+                conditions.of_decision(decision, change=change),
+                generation=generation,
+                now=decided_at,
+                previous=previous,
             ),
             "plan": plan_data(decision.request, decision.plan, moment) if decision.plan is not None else None,
             "gates": [gate_data(outcome) for outcome in decision.gates],
@@ -63,16 +79,42 @@ def to_status(
             "frontier": frontier_data(decision),
             "rejections": [rejection_data(entry) for entry in decision.rejections[:MAX_REJECTIONS]],
             "relaxation": cut(relaxation.message, MAX_MESSAGE) if relaxation is not None else None,
+            "needs": cut(decision.needs, MAX_MESSAGE) or None,
             "solver": solver_data(decision, duration_seconds),
-            "inputs": _inputs(decision.inputs_hash),
-            "warnings": [cut(line, MAX_MESSAGE) for line in decision.warnings[:MAX_WARNINGS]] or None,
-            "history": _history(decision, moment, generation, previous or {}),
+            "inputs": _inputs(decision.inputs_hash) | _sources(decision, surroundings),
+            "warnings": [cut(line, MAX_MESSAGE) for line in warnings_of(decision)[:MAX_WARNINGS]] or None,
+            "history": changes or None,
         }
     )
 
 
-def _inputs(inputs_hash: str) -> dict[str, str]:
+def warnings_of(decision: Decision) -> tuple[str, ...]:
+    """Return all that is worth knowing about a plan: what reading the request has shown, then what deciding has."""
+    return (*decision.request.notes, *decision.warnings)
+
+
+def _inputs(inputs_hash: str) -> dict[str, Any]:
     return {"hash": inputs_hash, "catalogVersion": catalog.catalog_version()}
+
+
+def _sources(decision: Decision, surroundings: Surroundings) -> dict[str, Any]:
+    """Where prices and figures come from that are not the spec's own."""
+    used = {pool for entry in decision.plan.replicas for pool in entry.layout.gpus_by_pool} if decision.plan else set()
+    moments = [shared.price_as_of for name, shared in surroundings.pools.items() if name in used]
+    oldest = min((moment for moment in moments if moment is not None), default=None)
+    performance = decision.request.performance
+    return without_none(
+        {
+            "priceAsOf": conditions.timestamp(oldest) if oldest is not None else None,
+            "profile": _profile(performance.profile) if isinstance(performance, Measured) else None,
+        }
+    )
+
+
+def _profile(profile: Profile | None) -> dict[str, Any] | None:
+    if profile is None:
+        return None
+    return without_none({"name": profile.name, "source": profile.source or None, "asOf": profile.as_of or None})
 
 
 def _decided_at(decision: Decision, now: datetime, previous: Mapping[str, Any] | None) -> str:
@@ -83,25 +125,6 @@ def _decided_at(decision: Decision, now: datetime, previous: Mapping[str, Any] |
     return conditions.timestamp(now)
 
 
-def _history(
-    decision: Decision, moment: str, generation: int, previous: Mapping[str, Any]
-) -> list[dict[str, Any]] | None:
-    """Return the history with a new plan at its head, and why there is a new one."""
-    entries = [dict(entry) for entry in previous.get("history") or ()]
-    plan = decision.plan
-    if plan is not None and (not entries or entries[0].get("id") != plan.id):
-        if not entries:
-            reason = "FirstPlan"
-        elif previous.get("observedGeneration") != generation:
-            reason = "SpecChanged"
-        elif previous.get("inputs", {}).get("catalogVersion") != catalog.catalog_version():
-            reason = "CatalogChanged"
-        else:
-            reason = "Redecided"
-        entries.insert(0, {"id": plan.id, "time": moment, "reason": reason})
-    return entries[:MAX_HISTORY] or None
-
-
 # ------------------------------------------------------------------------------------------- without a decision
 
 
@@ -110,6 +133,20 @@ def status_for_invalid(
 ) -> Status:
     """Return the status of a request that the user must fix: no plan, the fault in the conditions."""
     return _planless(conditions.of_error(error), generation=generation, now=now, previous=previous)
+
+
+def status_for_waiting(
+    error: InvalidRequestError, *, generation: int, now: datetime, previous: Mapping[str, Any] | None = None
+) -> Status:
+    """Return the status of a request whose selector finds no usable pool: no plan until there is one.
+
+    A plan that the request had stands on pools that are gone, so it is given up.
+    """
+    head = conditions.not_ready("NoPools", str(error))
+    head.append(conditions.Condition(type="Feasible", status="False", reason="StockExhausted", message=str(error)))
+    status = _planless(head, generation=generation, now=now, previous=previous)
+    lost = history.after_loss(conditions.timestamp(now), str(MoveReason.STOCK_GONE), str(error), previous or {})
+    return without_none({**status, "history": lost or None})
 
 
 def status_for_failed_solve(
@@ -186,8 +223,15 @@ def _lasting_conditions(status: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def same_decision(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> bool:
-    """Say whether two statuses hold the same, so that nothing needs to be written."""
-    return bool(_lasting(old or {}) == _lasting(new or {}))
+    """Say whether two statuses hold the same, so that nothing needs to be written.
+
+    Where the plan and what is proved of it are the same, the figures of the proof do not count: a fleet's gap moves
+    with every change of any of its requests.
+    """
+    before, after = _lasting(old or {}), _lasting(new or {})
+    if _proved_plan(before) is not None and _proved_plan(before) == _proved_plan(after):
+        before, after = _without_proof(before), _without_proof(after)
+    return bool(before == after)
 
 
 def _lasting(value: Any) -> Any:
@@ -198,21 +242,35 @@ def _lasting(value: Any) -> Any:
     return value
 
 
+def _proved_plan(status: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The plan's id and what is proved of it; None when there is no plan."""
+    plan, solver = status.get("plan"), status.get("solver")
+    return (plan["id"], solver["status"]) if plan and solver else None
+
+
+def _without_proof(status: Mapping[str, Any]) -> Status:
+    """Leave out the figures of the proof, and the messages that repeat them."""
+    solver = {name: value for name, value in status["solver"].items() if name not in _PROOF}
+    told = [
+        {**entry, "message": ""} if entry["type"] in _PROOF_CONDITIONS else entry
+        for entry in status.get("conditions") or ()
+    ]
+    return {**status, "solver": solver, "conditions": told}
+
+
 # ------------------------------------------------------------------------------------------------------- lists
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanItem:
-    """One decided request for a list: its names, its status and its decision."""
+def plan_list(
+    items: Iterable[PlanItem], fleet: FleetDecision | None = None, *, pools: Sequence[Pool] = ()
+) -> dict[str, Any]:
+    """Return the PlacementPlanList of `-o json` (api.md section 3).
 
-    name: str
-    namespace: str
-    status: Mapping[str, Any]
-    decision: Decision | None  # None: invalid or suspended, so that nothing was decided
-
-
-def plan_list(items: Iterable[PlanItem]) -> dict[str, Any]:
-    """Return the PlacementPlanList of `-o json` (api.md section 3)."""
+    Args:
+        items: all requests, decided or not.
+        fleet: the joint decision of those that were decided together; None: each was decided alone.
+        pools: the shared pools of the snapshot, for the prices of those that no request may use.
+    """
     listed = list(items)
     return {
         "apiVersion": API_VERSION,
@@ -221,46 +279,5 @@ def plan_list(items: Iterable[PlanItem]) -> dict[str, Any]:
             {"metadata": {"name": item.name, "namespace": item.namespace}, "status": dict(item.status)}
             for item in listed
         ],
-        "fleet": _fleet(listed),
+        "fleet": fleet_data(listed, fleet, pools),
     }
-
-
-def _fleet(items: Sequence[PlanItem]) -> dict[str, Any]:
-    """Add up all plans. Pools are private to their requests, so the bound of the fleet is the sum of the bounds."""
-    planned = [item.decision for item in items if item.decision is not None and item.decision.plan is not None]
-    cost = sum(decision.plan.cost_per_hour for decision in planned if decision.plan is not None)
-    bound = sum(_bound_cost_per_hour(decision) for decision in planned)
-    return {
-        "costPerHour": figure(cost),
-        "boundCostPerHour": figure(bound),
-        "gapPercent": figure((cost - bound) / cost * 100.0) if cost > 0 else 0.0,
-        "pools": _pools([item for item in items if item.decision is not None]),
-    }
-
-
-def _bound_cost_per_hour(decision: Decision) -> float:
-    """USD per hour that the plan's proved gap leaves possible; the whole plan's where nothing is proved is 0."""
-    assert decision.plan is not None, "only plans have a bound"
-    if decision.report.bound_cost_per_hour is not None:
-        return decision.report.bound_cost_per_hour
-    gap = decision.report.gap_percent
-    return decision.plan.cost_per_hour * (1.0 - gap / 100.0) if gap is not None else 0.0
-
-
-def _pools(items: Sequence[PlanItem]) -> dict[str, dict[str, int]]:
-    """Return capacity and use by pool; a name that several requests use is told apart by the request's name."""
-    owners: dict[str, int] = {}
-    for item in items:
-        for pool in _pools_of(item):
-            owners[pool] = owners.get(pool, 0) + 1
-    result: dict[str, dict[str, int]] = {}
-    for item in items:
-        used = (item.status.get("plan") or {}).get("gpusByPool", {})
-        for pool, capacity in _pools_of(item).items():
-            name = pool if owners[pool] == 1 else "/".join(part for part in (item.namespace, item.name, pool) if part)
-            result[name] = {"capacity": capacity, "used": used.get(pool, 0)}
-    return result
-
-
-def _pools_of(item: PlanItem) -> dict[str, int]:
-    return {pool.name: pool.gpus for pool in item.decision.request.pools} if item.decision is not None else {}

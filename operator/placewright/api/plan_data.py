@@ -46,6 +46,8 @@ def plan_data(request: Request, plan: Plan, decided_at: str) -> Data:
             "costPerMillionTokens": figure(plan.cost_per_million_tokens),
             "tokensPerSecond": figure(plan.tokens_per_second),
             "requestsPerSecond": figure(sum(entry.count * entry.layout.requests_per_second for entry in plan.replicas)),
+            "demandRequestsPerSecond": _demand(request, plan),
+            "demandTokensPerSecond": optional_figure(plan.demand_tokens_per_second),
             "ttftSeconds": optional_figure(main.ttft_seconds),
             "tpotSeconds": optional_figure(main.tpot_seconds),
             "layouts": [
@@ -53,6 +55,10 @@ def plan_data(request: Request, plan: Plan, decided_at: str) -> Data:
             ],
         }
     )
+
+
+def _demand(request: Request, plan: Plan) -> float | None:
+    return figure(request.workload.requests_per_second) if plan.demand_tokens_per_second is not None else None
 
 
 def _gpus_by_pool(plan: Plan) -> dict[str, int]:
@@ -70,6 +76,7 @@ def _layout(request: Request, entry: Replicas) -> Data:
         {
             "replicas": entry.count,
             "weight": figure(entry.weight),
+            "classWeights": _class_weights(request, entry),
             "precision": layout.precision,
             "maxConcurrency": layout.max_concurrency,
             **_money_and_rate(layout),
@@ -81,6 +88,15 @@ def _layout(request: Request, entry: Replicas) -> Data:
             "env": env or None,
         }
     )
+
+
+def _class_weights(request: Request, entry: Replicas) -> list[Data] | None:
+    """Shares by class in the order of their names, as the core has them; classes that do not come are left out."""
+    if not entry.class_weights:
+        return None
+    names = sorted(each.name for each in request.workload.classes)
+    named = zip(names, entry.class_weights, strict=True)
+    return [{"name": name, "weight": figure(share)} for name, share in named if share > 0.0]
 
 
 def _money_and_rate(layout: Layout) -> Data:
@@ -108,6 +124,7 @@ def gate_data(outcome: GateOutcome) -> Data:
         {
             "name": outcome.name,
             "limit": figure(outcome.limit),
+            "policy": outcome.policy or None,
             "actual": optional_figure(outcome.actual),
             "headroomPercent": optional_figure(outcome.headroom_percent),
             "result": str(outcome.result),

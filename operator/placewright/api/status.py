@@ -12,7 +12,8 @@ MAX_REJECTIONS: Final = 10
 MAX_HISTORY: Final = 5
 MAX_TRIALS: Final = 100
 MAX_WARNINGS: Final = 10
-MAX_LAYOUTS: Final = 16
+MAX_LAYOUTS: Final = 64
+MAX_CLASSES: Final = 256
 MAX_STAGES: Final = 256
 MAX_MESSAGE: Final = 2048
 
@@ -30,7 +31,7 @@ class Condition(StatusPart):
     """One condition, in the shape of Kubernetes' own."""
 
     type: Annotated[str, Field(max_length=316)]
-    """Ready, Feasible, GatesPassed, InputsFresh; Reconciling and Stalled are present only when True."""
+    """Ready, Feasible, GatesPassed, InputsFresh; Reconciling, Stalled and Spilled are present only when True."""
     status: Literal["True", "False", "Unknown"]
     """Whether it holds."""
     observed_generation: int | None = Field(default=None, ge=0)
@@ -69,6 +70,15 @@ class EnvironmentVariable(StatusPart):
     """Its value."""
 
 
+class ClassWeight(StatusPart):
+    """How much of one traffic class comes to a layout."""
+
+    name: Key
+    """Name of the class, as workload.classes has it."""
+    weight: float
+    """Share of the class, 0 to 1; all layouts together have 1."""
+
+
 class Layout(StatusPart):
     """One layout of the plan: the stages of a replica, and what it yields."""
 
@@ -76,6 +86,10 @@ class Layout(StatusPart):
     """Copies of the layout that run."""
     weight: float
     """Share of the traffic, 0 to 1."""
+    class_weights: (
+        Annotated[list[ClassWeight], Field(max_length=MAX_CLASSES, json_schema_extra=_list_map("name"))] | None
+    ) = None
+    """Share of each traffic class where there are several; a class that is not listed does not come here."""
     precision: Key
     """Weight precision."""
     max_concurrency: int
@@ -126,11 +140,15 @@ class Plan(StatusPart):
     cost_per_hour: float
     """USD per hour of all replicas."""
     cost_per_million_tokens: float
-    """USD per million tokens at full load."""
+    """USD per million tokens: of the demand where there is one, at full load otherwise."""
     tokens_per_second: float
     """Capacity of all replicas in the workload's token basis."""
     requests_per_second: float
     """Capacity of all replicas."""
+    demand_requests_per_second: float | None = None
+    """Demand that the plan serves, all classes together; absent without a demand."""
+    demand_tokens_per_second: float | None = None
+    """The same in tokens of the workload's token basis."""
     ttft_seconds: float | None = None
     """Predicted time to the first token of the main layout."""
     tpot_seconds: float | None = None
@@ -143,9 +161,12 @@ class Gate(StatusPart):
     """One gate held against the plan."""
 
     name: Key
-    """CostPerMillionTokens, CostPerHour or QuantizationDrift."""
+    """CostPerMillionTokens, CostPerHour, QuantizationDrift; NamespaceCostPerHour and FleetCostPerHour on a request that
+    was refused for a policy's ceiling."""
     limit: float
-    """The limit of the spec."""
+    """The limit that holds: the stricter one of the spec's and the policies'."""
+    policy: Annotated[str, Field(max_length=253)] | None = None
+    """The PlacementPolicy whose limit it is; absent when it is the spec's own."""
     actual: float | None = None
     """The plan's figure; absent when unknown."""
     headroom_percent: float | None = None
@@ -234,8 +255,9 @@ class SolverResult(StatusPart):
     """How long the search took."""
     proves: Message | None = None
     """What this method proves."""
-    confidence: Literal["Measured", "Modelled", "Lower"] | None = None
-    """Measured: from measured rows. Modelled: predicted. Lower: predicted for a mixture of experts."""
+    confidence: Literal["Measured", "Fitted", "Modelled", "Lower"] | None = None
+    """Measured: from measured rows. Fitted: from rows of a model fitted to measurements. Modelled: predicted. Lower:
+    predicted for a mixture of experts."""
     distance_to_exact_percent: float | None = None
     """How much worse the plan is than the exact optimum; for methods other than Exact."""
     trials: Annotated[list[Trial], Field(max_length=MAX_TRIALS)] | None = None
@@ -248,6 +270,17 @@ class SolverResult(StatusPart):
     """Layouts that the search covered."""
 
 
+class ProfileUsed(StatusPart):
+    """The PerformanceProfile that the figures come from."""
+
+    name: Annotated[str, Field(max_length=253)]
+    """Name of the profile."""
+    source: Message | None = None
+    """Where its rows come from, as the profile says."""
+    as_of: Annotated[str, Field(max_length=64)] | None = None
+    """When they were measured, as the profile says."""
+
+
 class Inputs(StatusPart):
     """What the plan was decided from."""
 
@@ -255,17 +288,28 @@ class Inputs(StatusPart):
     """Hash of all inputs of the decision; equal inputs give the same plan."""
     catalog_version: Annotated[str, Field(max_length=64)]
     """Version of the built-in catalog of GPUs and models."""
+    price_as_of: Time | None = None
+    """When the oldest price of the plan's shared pools was read; absent when all prices are those of the spec."""
+    profile: ProfileUsed | None = None
+    """The PerformanceProfile in use; absent when the figures are the spec's own or the analytic model's."""
 
 
 class HistoryEntry(StatusPart):
-    """One plan that this request has had."""
+    """One change of plan."""
 
     id: Annotated[str, Field(max_length=64)]
-    """Id of the plan."""
+    """Id of the plan; of the plan that was given up when there is no costPerHour."""
     time: Time
     """When it was decided."""
     reason: Reason
-    """FirstPlan, SpecChanged, CatalogChanged or Redecided."""
+    """FirstPlan, SpecChanged, CatalogChanged or Redecided; on shared pools and with a demand also Cheaper, StockGone,
+    Preempted, DemandChanged, SloBroken and GateFails."""
+    cost_per_hour: float | None = None
+    """USD per hour of the plan; absent when none was left."""
+    previous_cost_per_hour: float | None = None
+    """USD per hour of the plan before; absent when there was none."""
+    message: Message | None = None
+    """Why the plan changed, with figures."""
 
 
 class PlacementRequestStatus(StatusPart):
@@ -274,7 +318,7 @@ class PlacementRequestStatus(StatusPart):
     observed_generation: int = -1
     """Generation of the spec that this status speaks of; -1 before the first decision."""
     conditions: Annotated[list[Condition], Field(max_length=16, json_schema_extra=_list_map("type"))] | None = None
-    """Ready, Feasible, GatesPassed, InputsFresh; Reconciling and Stalled only when True."""
+    """Ready, Feasible, GatesPassed, InputsFresh; Reconciling, Stalled and Spilled only when True."""
     plan: Plan | None = None
     """What to run; absent when there is no layout."""
     gates: Annotated[list[Gate], Field(max_length=16, json_schema_extra=_list_map("name"))] | None = None
@@ -287,6 +331,8 @@ class PlacementRequestStatus(StatusPart):
     """Classes of candidates that are out, and why."""
     relaxation: Message | None = None
     """The smallest change of the spec that gives an approved plan."""
+    needs: Message | None = None
+    """What more stock would change, where no change of the spec alone helps."""
     solver: SolverResult | None = None
     """How the plan was found, and what is proved of it."""
     inputs: Inputs | None = None
@@ -294,4 +340,4 @@ class PlacementRequestStatus(StatusPart):
     warnings: Annotated[list[Message], Field(max_length=MAX_WARNINGS)] | None = None
     """What is worth knowing about the plan."""
     history: Annotated[list[HistoryEntry], Field(max_length=MAX_HISTORY)] | None = None
-    """Plans that this request has had, newest first."""
+    """Changes of plan, newest first."""

@@ -129,7 +129,9 @@ def test_the_plan_is_written_as_the_contract_has_it(decision: Decide) -> None:
     ]
     assert status["solver"]["durationSeconds"] == 0.0412346
     assert status["inputs"] == {"hash": "0123456789abcdef", "catalogVersion": catalog.catalog_version()}
-    assert status["history"] == [{"id": "p-aaaaaaaaaa", "time": "2026-11-21T10:00:00Z", "reason": "FirstPlan"}]
+    assert status["history"] == [
+        {"id": "p-aaaaaaaaaa", "time": "2026-11-21T10:00:00Z", "reason": "FirstPlan", "costPerHour": 9.6}
+    ]
 
 
 def test_every_status_fits_the_crd_and_is_plain_json(decision: Decide) -> None:

@@ -301,10 +301,21 @@ class Analytic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The PerformanceProfile that rows come from."""
+
+    name: str
+    source: str
+    as_of: str = ""  # RFC 3339; empty: not said
+    fitted: bool = False  # the rows come from a model fitted to measurements
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """Only measured configurations are candidates (planning.md 2b)."""
 
     rows: tuple[Measurement, ...]
+    profile: Profile | None = None  # where they come from; None: the request itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -352,6 +363,7 @@ class Request:
     priority: int = 0  # higher first when pools are short
     replicas: ReplicaBounds = ReplicaBounds()
     stabilization: Stabilization = Stabilization()
+    notes: tuple[str, ...] = ()  # what reading it has shown and its owner should know, one line each
 
     @property
     def in_fleet(self) -> bool:

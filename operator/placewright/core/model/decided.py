@@ -228,7 +228,7 @@ class SolveReport:
     competitive_range_per_hour: tuple[float, float] | None = None
     budgets_saved: int = 0
     layouts_considered: int = 0
-    confidence: str = "Modelled"  # Modelled | Lower (mixture of experts) | Measured
+    confidence: str = "Modelled"  # Modelled | Lower (mixture of experts) | Measured | Fitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

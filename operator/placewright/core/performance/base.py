@@ -94,4 +94,4 @@ class PerformanceModel(Protocol):
         """Decoder layers to be covered."""
 
     def confidence(self, request: Request) -> str:
-        """`Measured`, `Modelled` or `Lower` (mixture of experts)."""
+        """`Measured`, `Fitted`, `Modelled` or `Lower` (mixture of experts)."""

@@ -23,7 +23,7 @@ _ROUNDING = 1e-12  # TTFT is spread over the stages; adding it up again must not
 
 
 @dataclass(frozen=True, slots=True)
-class _Refusal:
+class Refusal:
     """Why a row cannot be used, or not on a pool."""
 
     code: RejectionCode
@@ -42,7 +42,7 @@ class MeasuredModel:
             pools = [
                 index
                 for index, pool in enumerate(request.pools)
-                if pool.price_per_gpu_hour is not None and _pool_refusal(pool, row) is None
+                if pool.price_per_gpu_hour is not None and pool_refusal(pool, row) is None
             ]
             if pools:
                 yield _setting(request, row, pools)
@@ -64,9 +64,9 @@ class MeasuredModel:
         return request.architecture.layers if request.architecture is not None else 0
 
     def confidence(self, request: Request) -> str:
-        """`Measured`."""
-        _performance(request)
-        return "Measured"
+        """`Measured`, or `Fitted` where a model that was fitted to measurements gave the rows."""
+        profile = _performance(request).profile
+        return "Fitted" if profile is not None and profile.fitted else "Measured"
 
 
 def _performance(request: Request) -> Measured:
@@ -78,17 +78,17 @@ def _performance(request: Request) -> Measured:
 # ------------------------------------------------------------------------------------------ which rows may be used
 
 
-def _row_refusal(request: Request, row: Measurement) -> _Refusal | None:
+def _row_refusal(request: Request, row: Measurement) -> Refusal | None:
     """Why a row cannot serve this request on any pool; the drift gate is looked at elsewhere."""
-    return (
-        _class_refusal(request, row)
-        or _limit_refusal(request, row)
-        or _shape_refusal(request, row)
-        or _latency_refusal(request, row)
-    )
+    return structure_refusal(request, row) or _latency_refusal(request, row)
 
 
-def _class_refusal(request: Request, row: Measurement) -> _Refusal | None:
+def structure_refusal(request: Request, row: Measurement) -> Refusal | None:
+    """Why a row cannot serve this request, whatever its latencies."""
+    return _class_refusal(request, row) or _limit_refusal(request, row) or _shape_refusal(request, row)
+
+
+def _class_refusal(request: Request, row: Measurement) -> Refusal | None:
     """Nothing is extrapolated: a row of another class, concurrency or precision says nothing of this request."""
     load = request.workload
     if (row.input_tokens, row.output_tokens) != (load.input_tokens, load.output_tokens):
@@ -104,58 +104,58 @@ def _class_refusal(request: Request, row: Measurement) -> _Refusal | None:
         reason = "it served no requests"
     else:
         return None
-    return _Refusal(RejectionCode.NO_PROFILE, reason)
+    return Refusal(RejectionCode.NO_PROFILE, reason)
 
 
-def _limit_refusal(request: Request, row: Measurement) -> _Refusal | None:
+def _limit_refusal(request: Request, row: Measurement) -> Refusal | None:
     """What the request says of TP and PP."""
     limits = request.parallelism
     if row.tensor_parallel not in limits.tensor:
         allowed = ", ".join(str(degree) for degree in limits.tensor)
-        return _Refusal(RejectionCode.NO_PROFILE, f"the request allows TP {allowed}")
+        return Refusal(RejectionCode.NO_PROFILE, f"the request allows TP {allowed}")
     if row.pipeline_parallel > limits.max_pipeline:
-        return _Refusal(RejectionCode.NO_PROFILE, f"the request allows at most {limits.max_pipeline} stages")
+        return Refusal(RejectionCode.NO_PROFILE, f"the request allows at most {limits.max_pipeline} stages")
     return None
 
 
-def _shape_refusal(request: Request, row: Measurement) -> _Refusal | None:
+def _shape_refusal(request: Request, row: Measurement) -> Refusal | None:
     """What the model's shape, where it is known, says against a row."""
     shape = request.architecture
     if shape is None:
         return None
     heads, degree = shape.attention_heads, row.tensor_parallel
     if request.parallelism.runtime is Runtime.VLLM and heads % degree:
-        return _Refusal(RejectionCode.HEADS_NOT_DIVISIBLE, f"TP {degree} does not divide the {heads} attention heads")
+        return Refusal(RejectionCode.HEADS_NOT_DIVISIBLE, f"TP {degree} does not divide the {heads} attention heads")
     least = max(1, request.parallelism.min_layers_per_stage)
     held = shape.layers // row.pipeline_parallel
     if held < least:
         reason = (
             f"PP {row.pipeline_parallel} leaves {held} of {shape.layers} layers to a stage, at least {least} wanted"
         )
-        return _Refusal(RejectionCode.TOO_FEW_LAYERS, reason)
+        return Refusal(RejectionCode.TOO_FEW_LAYERS, reason)
     return None
 
 
-def _pool_refusal(pool: Pool, row: Measurement) -> _Refusal | None:
+def pool_refusal(pool: Pool, row: Measurement) -> Refusal | None:
     """Why a row cannot be used on a pool."""
     degree = row.tensor_parallel
     if row.gpu != pool.gpu.name:
-        return _Refusal(RejectionCode.NO_PROFILE, f"measured on {row.gpu}")
+        return Refusal(RejectionCode.NO_PROFILE, f"measured on {row.gpu}")
     if degree > pool.gpus_per_node:
-        return _Refusal(RejectionCode.NO_PROFILE, f"TP {degree} exceeds a node of {pool.gpus_per_node} GPUs")
+        return Refusal(RejectionCode.NO_PROFILE, f"TP {degree} exceeds a node of {pool.gpus_per_node} GPUs")
     if degree > pool.max_tensor_parallel:
-        return _Refusal(RejectionCode.NO_PROFILE, f"TP {degree} exceeds the pool's largest, {pool.max_tensor_parallel}")
+        return Refusal(RejectionCode.NO_PROFILE, f"TP {degree} exceeds the pool's largest, {pool.max_tensor_parallel}")
     return None
 
 
-def _latency_refusal(request: Request, row: Measurement) -> _Refusal | None:
+def _latency_refusal(request: Request, row: Measurement) -> Refusal | None:
     """A target on a figure that was not measured cannot be shown to hold."""
     for code, name, target, known in (
         (RejectionCode.SLO_TTFT, "TTFT", request.slo.ttft_seconds, row.ttft_seconds),
         (RejectionCode.SLO_TPOT, "TPOT", request.slo.tpot_seconds, row.tpot_seconds),
     ):
         if target is not None and known is None:
-            return _Refusal(code, f"its {name} was not measured, the target is {target:g} s")
+            return Refusal(code, f"its {name} was not measured, the target is {target:g} s")
     return None
 
 
@@ -177,7 +177,7 @@ def _setting(request: Request, row: Measurement, pools: list[int]) -> Setting:
     links = np.zeros((len(request.pools), len(request.pools)))
     return Setting(
         precision=row.precision,
-        concurrency=_concurrency(request, row),
+        concurrency=concurrency_of(request, row),
         stages=stages,
         max_stages=stages,
         uniform_kind=True,
@@ -202,7 +202,7 @@ def _limit(target_seconds: float | None) -> float:
     return inf if target_seconds is None else target_seconds
 
 
-def _concurrency(request: Request, row: Measurement) -> int:
+def concurrency_of(request: Request, row: Measurement) -> int:
     """Sequences in flight: the row's, else the request's, else Little's law on the measured rate and latency."""
     if row.concurrency is not None:
         return row.concurrency
@@ -227,7 +227,7 @@ def _pool_rejections(request: Request, pool: Pool) -> Iterator[Rejection]:
         return
     reasons: dict[RejectionCode, list[str]] = {}
     for row in rows:
-        refusal = _row_refusal(request, row) or _pool_refusal(pool, row)
+        refusal = _row_refusal(request, row) or pool_refusal(pool, row)
         if refusal is not None:
             told = f"{row.gpu} TP{row.tensor_parallel} PP{row.pipeline_parallel} {row.precision}: {refusal.reason}"
             reasons.setdefault(refusal.code, []).append(told)

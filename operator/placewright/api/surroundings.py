@@ -1,0 +1,94 @@
+"""What a PlacementRequest is read with: the shared pools, policies and profiles of its cluster or its files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from placewright.api.hardware import LabelSelector, SelectorTerm
+from placewright.api.performance_profile import PerformanceProfile
+from placewright.api.placement_policy import PlacementPolicy
+from placewright.core import model as core
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedPool:
+    """A GPUPool that plans may use.
+
+    Attributes:
+        pool: its GPUs and their price, with `shared` set.
+        labels: of the GPUPool, for selectors.
+        price_as_of: since when the price holds; None: its source does not say.
+    """
+
+    pool: core.Pool
+    labels: Mapping[str, str]
+    price_as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnusablePool:
+    """A GPUPool that no plan may use, and why in a few words."""
+
+    labels: Mapping[str, str]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Everything beside a request that its meaning depends on.
+
+    Attributes:
+        pools: usable GPUPools by name.
+        policies: all PlacementPolicies, in any order.
+        profiles: all PerformanceProfiles, in any order.
+        unusable: GPUPools by name that exist and cannot be used, so that a selector's fault can name them.
+    """
+
+    pools: Mapping[str, SharedPool] = field(default_factory=dict)
+    policies: tuple[PlacementPolicy, ...] = ()
+    profiles: tuple[PerformanceProfile, ...] = ()
+    unusable: Mapping[str, UnusablePool] = field(default_factory=dict)
+
+
+EMPTY: Final = Surroundings()
+
+
+def selects(selector: LabelSelector | None, labels: Mapping[str, str]) -> bool:
+    """Say whether a selector takes an object with these labels, by Kubernetes' rules.
+
+    All terms must hold. An empty selector takes everything, None takes nothing. NotIn and DoesNotExist also take an
+    object without the label.
+    """
+    if selector is None:
+        return False
+    wanted = selector.match_labels or {}
+    return all(labels.get(key) == value for key, value in wanted.items()) and all(
+        _holds(term, labels) for term in selector.match_expressions or ()
+    )
+
+
+def _holds(term: SelectorTerm, labels: Mapping[str, str]) -> bool:
+    values = term.values or ()
+    match term.operator:
+        case "In":
+            return labels.get(term.key) in values
+        case "NotIn":
+            return term.key not in labels or labels[term.key] not in values
+        case "Exists":
+            return term.key in labels
+    return term.key not in labels
+
+
+def ceilings(policies: Sequence[PlacementPolicy]) -> tuple[core.Ceiling, ...]:
+    """Return the limits on sums of costs that the policies set, ordered by policy and namespace."""
+    found = []
+    for policy in sorted(policies, key=lambda each: each.metadata.name):
+        name, spec = policy.metadata.name, policy.spec
+        if spec.max_cost_per_hour is not None:
+            found.append(core.Ceiling(policy=name, namespace=None, max_cost_per_hour=spec.max_cost_per_hour))
+        found.extend(
+            core.Ceiling(policy=name, namespace=entry.name, max_cost_per_hour=entry.max_cost_per_hour)
+            for entry in sorted(spec.namespaces or (), key=lambda each: each.name)
+        )
+    return tuple(found)
