@@ -2,11 +2,15 @@
 
 from placewright.core.model import Layout, Measured, Measurement, Request
 from placewright.core.verification.figures import Figures
-from placewright.core.verification.numbers import same, text
+from placewright.core.verification.numbers import exceeds, same, text
 
 
-def figures(request: Request, model: Measured, layout: Layout) -> Figures:
-    """Find the row that was measured on this very configuration and hand back its figures."""
+def figures(request: Request, model: Measured, layout: Layout, *, mixed: bool = False) -> Figures:
+    """Find the row that was measured on this very configuration and hand back its figures.
+
+    Of several the one that says what the layout says; of a layout whose figures are of a `mixed` traffic, the fastest
+    that meets the targets.
+    """
     result = Figures()
     pools = {stage.pool for stage in layout.stages}
     degrees = {stage.tensor_parallel for stage in layout.stages}
@@ -27,23 +31,42 @@ def figures(request: Request, model: Measured, layout: Layout) -> Figures:
             f" + {request.workload.output_tokens} tokens"
         )
         return result
+    if mixed:
+        return _of_row(request, max(rows, key=lambda row: (_meets(request, row), row.requests_per_second)), result)
     served = layout.tokens_per_second / request.workload.tokens_per_request
     row = next((each for each in rows if _tells(each, layout, served)), rows[0])
-    result.tokens_per_second = row.requests_per_second * request.workload.tokens_per_request
-    result.ttft_seconds = row.ttft_seconds
-    result.tpot_seconds = row.tpot_seconds
+    _of_row(request, row, result)
     if len(rows) > 1 and not _tells(row, layout, served):
         rates = ", ".join(text(each.requests_per_second) for each in rows)
         result.violations.append(f"the layout serves {text(served)} requests/s, its rows have {rates}")
     return result
 
 
+def _of_row(request: Request, row: Measurement, result: Figures) -> Figures:
+    result.tokens_per_second = row.requests_per_second * request.workload.tokens_per_request
+    result.ttft_seconds = row.ttft_seconds
+    result.tpot_seconds = row.tpot_seconds
+    return result
+
+
+def _meets(request: Request, row: Measurement) -> bool:
+    """Whether the row's latencies are known to meet the targets that there are."""
+    return all(
+        target is None or (have is not None and not exceeds(have, target))
+        for have, target in (
+            (row.ttft_seconds, request.slo.ttft_seconds),
+            (row.tpot_seconds, request.slo.tpot_seconds),
+        )
+    )
+
+
 def _is_of(request: Request, row: Measurement, layout: Layout) -> bool:
-    stage = layout.stages[0]
+    stage, work = layout.stages[0], request.workload
     return (
-        (row.gpu, row.tensor_parallel, row.pipeline_parallel) == (stage.gpu, stage.tensor_parallel, len(layout.stages))
-        and row.precision == layout.precision
-        and (row.input_tokens, row.output_tokens) == (request.workload.input_tokens, request.workload.output_tokens)
+        row.input_tokens == work.input_tokens  # what tells most rows apart comes first: there may be thousands
+        and row.output_tokens == work.output_tokens
+        and (row.gpu, row.tensor_parallel, row.pipeline_parallel, row.precision)
+        == (stage.gpu, stage.tensor_parallel, len(layout.stages), layout.precision)
         and row.concurrency in {None, layout.max_concurrency}
     )
 

@@ -3,10 +3,8 @@
 from math import inf, isnan
 
 from placewright.core.model import (
-    Billing,
     GateOutcome,
     GateResult,
-    Layout,
     OnUnknown,
     OnViolation,
     Plan,
@@ -15,31 +13,13 @@ from placewright.core.model import (
     Request,
 )
 from placewright.core.verification.numbers import differs, exceeds, same, text
-from placewright.core.verification.packing import nodes_needed
-from placewright.core.verification.structure import groups_by_pool, pools_by_name
 
 Actuals = dict[str, tuple[float, float | None]]
 """By name of the gate: its limit and what the plan has; None when there is no usable figure."""
 
 
-def cost_per_hour(request: Request, layout: Layout) -> float | None:
-    """USD per hour of one replica; None when a pool has no price or cannot hold its groups."""
-    pools = pools_by_name(request)
-    total = 0.0
-    for name, groups in groups_by_pool(layout).items():
-        pool = pools[name]
-        paid: int | None = sum(groups)
-        if pool.billing is Billing.PER_NODE:
-            nodes = nodes_needed(groups, pool.gpus_per_node)
-            paid = None if nodes is None else nodes * pool.gpus_per_node
-        if pool.price_per_gpu_hour is None or paid is None:
-            return None
-        total += paid * pool.price_per_gpu_hour
-    return total
-
-
 def cost_per_million_tokens(per_hour: float, tokens_per_second: float) -> float:
-    """USD per million tokens at full load; infinite when nothing is served."""
+    """USD per million tokens served; infinite when nothing is."""
     return per_hour / (tokens_per_second * 3600.0) * 1e6 if tokens_per_second > 0 else inf
 
 
@@ -68,7 +48,7 @@ def actuals(request: Request, per_hour: float, tokens_per_second: float, precisi
     return {name: (limit, actual) for name, limit, actual in figures if limit is not None}
 
 
-def gate_violations(wanted: Actuals, outcomes: tuple[GateOutcome, ...]) -> tuple[str, ...]:
+def gate_violations(request: Request, wanted: Actuals, outcomes: tuple[GateOutcome, ...]) -> tuple[str, ...]:
     """Each gate of the request has one outcome with its limit, actual, headroom and result."""
     found: list[str] = []
     names = [outcome.name for outcome in outcomes]
@@ -78,9 +58,13 @@ def gate_violations(wanted: Actuals, outcomes: tuple[GateOutcome, ...]) -> tuple
         for name in wanted
         if names.count(name) != 1
     )
+    policies = dict(request.gates.policies)
     for outcome in outcomes:
         if outcome.name not in wanted:
             continue
+        policy = policies.get(outcome.name, "")
+        if outcome.policy != policy:
+            found.append(f"gate {outcome.name} is of policy {outcome.policy!r}, its limit is of {policy!r}")
         limit, actual = wanted[outcome.name]
         found.extend(differs(f"gate {outcome.name}: limit", outcome.limit, limit))
         found.extend(differs(f"gate {outcome.name}: actual", outcome.actual, actual))

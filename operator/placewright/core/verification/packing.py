@@ -1,8 +1,10 @@
-"""How many nodes the tensor-parallel groups of a pool need: exact bin packing."""
+"""How many nodes the tensor-parallel groups of a pool need, and whether given nodes hold them: exact bin packing."""
 
 from collections import Counter
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Iterable, Sequence
+
+Counts = tuple[int, ...]
+"""How many groups of each size are meant, sizes largest first."""
 
 
 def nodes_needed(groups: Iterable[int], gpus_per_node: int) -> int | None:
@@ -22,26 +24,59 @@ def nodes_needed(groups: Iterable[int], gpus_per_node: int) -> int | None:
     return _fewest(sizes, tuple(counts[size] for size in sizes), gpus_per_node)
 
 
-def _fewest(sizes: tuple[int, ...], counts: tuple[int, ...], room: int) -> int:
+def fits(groups: Sequence[int], rooms: Sequence[int]) -> bool:
+    """Whether nodes with these free GPUs hold all groups, none of them split.
+
+    Each group on the node with the least room that holds it is tried first; if that fails, every way to fill the
+    nodes one after another such that no group that is left would still fit.
+    """
+    if not groups:
+        return True
+    counts = Counter(groups)
+    sizes = tuple(sorted(counts, reverse=True))
+    free = sorted((room for room in rooms if room >= sizes[-1]), reverse=True)[: len(groups)]
+    if sum(groups) > sum(free) or sizes[0] > free[0]:
+        return False
+    if _into_tightest(groups, free):
+        return True
+    states = {tuple(counts[size] for size in sizes)}
+    for place, room in enumerate(free):
+        ahead = sum(free[place + 1 :])
+        states = {after for left in states for after in _after(sizes, left, room) if _volume(sizes, after) <= ahead}
+        if any(not any(left) for left in states):
+            return True
+    return False
+
+
+def _into_tightest(groups: Iterable[int], rooms: Iterable[int]) -> bool:
+    """Put each group, largest first, on the node with the least room that holds it."""
+    left = Counter(rooms)
+    for size in sorted(groups, reverse=True):
+        room = min((each for each, nodes in left.items() if nodes and each >= size), default=None)
+        if room is None:
+            return False
+        left[room] -= 1
+        left[room - size] += 1
+    return True
+
+
+def _fewest(sizes: tuple[int, ...], counts: Counts, room: int) -> int:
     """First fit, largest first, when it meets the bound by volume; otherwise search every way to fill a node."""
-    volume = sum(size * count for size, count in zip(sizes, counts, strict=True))
-    least = -(-volume // room)
+    least = -(-_volume(sizes, counts) // room)
     if _largest_first(sizes, counts, room) == least:
         return least
-
-    @cache
-    def search(left: tuple[int, ...]) -> int:
-        if not any(left):
-            return 0
-        return 1 + min(
-            search(tuple(have - used for have, used in zip(left, filling, strict=True)))
-            for filling in _fillings(sizes, left, room)
-        )
-
-    return search(counts)
+    states, nodes = {counts}, 0
+    while all(any(left) for left in states):
+        states = {after for left in states for after in _after(sizes, left, room, holding_the_largest=True)}
+        nodes += 1
+    return nodes
 
 
-def _largest_first(sizes: tuple[int, ...], counts: tuple[int, ...], room: int) -> int:
+def _volume(sizes: tuple[int, ...], counts: Counts) -> int:
+    return sum(size * count for size, count in zip(sizes, counts, strict=True))
+
+
+def _largest_first(sizes: tuple[int, ...], counts: Counts, room: int) -> int:
     free: list[int] = []
     for size, count in zip(sizes, counts, strict=True):
         for _ in range(count):
@@ -53,15 +88,18 @@ def _largest_first(sizes: tuple[int, ...], counts: tuple[int, ...], room: int) -
     return len(free)
 
 
-def _fillings(sizes: tuple[int, ...], left: tuple[int, ...], room: int) -> list[tuple[int, ...]]:
-    """Every way to fill one node that holds the largest group left and to which no group left can be added."""
-    first = next(index for index, count in enumerate(left) if count)
-    found: list[tuple[int, ...]] = []
+def _after(sizes: tuple[int, ...], left: Counts, room: int, *, holding_the_largest: bool = False) -> list[Counts]:
+    """What can be left when one node has been filled such that no group that is left can be added to it.
 
-    def fill(index: int, used: tuple[int, ...], space: int) -> None:
+    With `holding_the_largest` only fillings with one of the largest groups left: some node must have it.
+    """
+    first = next(index for index, count in enumerate(left) if count) if holding_the_largest else None
+    found: list[Counts] = []
+
+    def fill(index: int, used: Counts, space: int) -> None:
         if index == len(sizes):
             if all(have == taken or size > space for size, have, taken in zip(sizes, left, used, strict=True)):
-                found.append(used)
+                found.append(tuple(have - taken for have, taken in zip(left, used, strict=True)))
             return
         least = 1 if index == first else 0
         for count in range(min(left[index], space // sizes[index]), least - 1, -1):

@@ -1,9 +1,6 @@
-"""What every layout must obey whatever the performance model: layers, stages, runtime, groups and nodes."""
+"""What every layout must obey whatever the performance model: layers, stages, runtime, groups."""
 
-from collections.abc import Iterable
-
-from placewright.core.model import Billing, Layout, Plan, Pool, Request, Runtime, Stage
-from placewright.core.verification.packing import nodes_needed
+from placewright.core.model import Layout, Pool, Request, Runtime, Stage
 
 
 def pools_by_name(request: Request) -> dict[str, Pool]:
@@ -78,31 +75,3 @@ def groups_by_pool(layout: Layout) -> dict[str, list[int]]:
     for stage in layout.stages:
         groups.setdefault(stage.pool, []).append(stage.tensor_parallel)
     return groups
-
-
-def stock_violations(request: Request, plan: Plan) -> tuple[str, ...]:
-    """All replicas together fit the nodes of their pools; replicas do not share nodes that are paid for whole."""
-    pools = pools_by_name(request)
-    found: list[str] = []
-    for name, pool in pools.items():
-        batches = [
-            (entry.count, groups_by_pool(entry.layout).get(name, [])) for entry in plan.replicas if entry.count > 0
-        ]
-        if pool.billing is Billing.PER_NODE:
-            each = [(count, nodes_needed(groups, pool.gpus_per_node)) for count, groups in batches]
-            if any(nodes is None for _, nodes in each):
-                continue  # a group larger than a node has its own line already
-            needed: int | None = sum(count * (nodes or 0) for count, nodes in each)
-        else:
-            needed = nodes_needed(_repeated(batches), pool.gpus_per_node)
-        if needed is not None and needed > pool.nodes:
-            used = sum(count * sum(groups) for count, groups in batches)
-            found.append(
-                f"pool {name}: the groups use {used} GPUs on {needed} nodes, there are {pool.gpus} GPUs on"
-                f" {pool.nodes} nodes"
-            )
-    return tuple(found)
-
-
-def _repeated(batches: Iterable[tuple[int, list[int]]]) -> list[int]:
-    return [group for count, groups in batches for _ in range(count) for group in groups]
