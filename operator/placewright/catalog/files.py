@@ -10,6 +10,8 @@ import yaml
 GPUS = "gpus.yaml"
 MODELS = "models.yaml"
 CONFIGDIR_GPUS = "configdir_gpus.yaml"
+INSTANCE_TYPES = "instance_types.yaml"
+NODE_LABELS = "node_labels.yaml"
 
 # The parser in C reads the catalog in about 10 ms, the one in Python in about 150 ms.
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -31,7 +33,7 @@ def document(name: str) -> dict[str, Any]:
 def catalog_version() -> str:
     """Ten hex digits of a hash over all data files: equal content, equal version."""
     digest = sha256()
-    for name in (GPUS, MODELS, CONFIGDIR_GPUS):
+    for name in (GPUS, MODELS, CONFIGDIR_GPUS, INSTANCE_TYPES, NODE_LABELS):
         content = _raw(name)
         digest.update(f"{name} {len(content)}\n".encode())
         digest.update(content)

@@ -13,6 +13,8 @@ from placewright.catalog import UnknownKeyError, gpu, gpu_defaults, gpu_keys, mo
 from placewright.catalog.keys import Index
 from placewright.core.errors import PlacewrightError
 
+FILES = ("gpus.yaml", "models.yaml", "configdir_gpus.yaml", "instance_types.yaml", "node_labels.yaml")
+
 
 @pytest.mark.parametrize(
     ("asked", "key"),
@@ -95,12 +97,12 @@ def test_one_name_for_two_rows_is_refused() -> None:
 def test_version_is_a_hash_of_the_data_files() -> None:
     folder = Path(catalog.__file__).parent
     digest = sha256()
-    for name in ("gpus.yaml", "models.yaml", "configdir_gpus.yaml"):
+    for name in FILES:
         content = (folder / name).read_bytes()
         digest.update(f"{name} {len(content)}\n".encode() + content)
     assert digest.hexdigest()[:10] == catalog.CATALOG_VERSION == catalog.catalog_version()
     assert re.fullmatch("[0-9a-f]{10}", catalog.CATALOG_VERSION)
-    assert sorted(path.name for path in folder.glob("*.yaml")) == ["configdir_gpus.yaml", "gpus.yaml", "models.yaml"]
+    assert sorted(path.name for path in folder.glob("*.yaml")) == sorted(FILES)
 
 
 def test_a_name_that_the_package_lacks_is_an_attribute_error() -> None:
