@@ -270,13 +270,23 @@ def test_every_value_does_something(newest_helm: Helm, path: str) -> None:
     assert newest_helm.render(changed) != newest_helm.render(SWITCHED_ON)
 
 
+READ = ["get", "list", "watch"]
+FLEET_KINDS = ["gpupools", "placementpolicies", "performanceprofiles"]
+REQUEST_RULES = [
+    {"apiGroups": ["placewright.dev"], "resources": ["placementrequests"], "verbs": READ},
+    {"apiGroups": ["placewright.dev"], "resources": ["placementrequests/status"], "verbs": ["patch"]},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
+]
+FLEET_RULES = [
+    {"apiGroups": ["placewright.dev"], "resources": FLEET_KINDS, "verbs": READ},
+    {"apiGroups": ["placewright.dev"], "resources": [f"{kind}/status" for kind in FLEET_KINDS], "verbs": ["patch"]},
+    {"apiGroups": [""], "resources": ["nodes", "pods"], "verbs": READ},
+]
+
+
 def test_the_operators_rights_are_these_and_no_more(newest_helm: Helm) -> None:
     manifests = newest_helm.render()
-    assert one(manifests, "ClusterRole", "placewright")["rules"] == [
-        {"apiGroups": ["placewright.dev"], "resources": ["placementrequests"], "verbs": ["get", "list", "watch"]},
-        {"apiGroups": ["placewright.dev"], "resources": ["placementrequests/status"], "verbs": ["patch"]},
-        {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
-    ]
+    assert one(manifests, "ClusterRole", "placewright")["rules"] == [*REQUEST_RULES, *FLEET_RULES]
     bindings = [item for item in manifests if item["kind"].endswith("Binding")]
     assert [(item["kind"], item["roleRef"]["name"], item["subjects"]) for item in bindings] == [
         (
@@ -287,9 +297,12 @@ def test_the_operators_rights_are_these_and_no_more(newest_helm: Helm) -> None:
     ]
 
 
-def test_a_namespaced_operator_has_no_rights_in_the_cluster(newest_helm: Helm) -> None:
+def test_a_namespaced_operator_has_rights_on_requests_in_its_namespaces_alone(newest_helm: Helm) -> None:
     manifests = newest_helm.render({"watchNamespaces": ["serving", "research"], "rbac": {"userRoles": False}})
-    assert not [item for item in manifests if item["kind"].startswith("ClusterRole")]
+    in_cluster = [item for item in manifests if item["kind"].startswith("ClusterRole")]
+    assert [item["kind"] for item in in_cluster] == ["ClusterRole", "ClusterRoleBinding"]
+    assert in_cluster[0]["rules"] == FLEET_RULES
+    assert [item["rules"] for item in manifests if item["kind"] == "Role"] == [REQUEST_RULES, REQUEST_RULES]
     roles = [item for item in manifests if item["kind"] in {"Role", "RoleBinding"}]
     assert [(item["kind"], item["metadata"]["namespace"]) for item in roles] == [
         ("Role", "serving"),
@@ -299,6 +312,26 @@ def test_a_namespaced_operator_has_no_rights_in_the_cluster(newest_helm: Helm) -
     ]
     arguments = one(manifests, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
     assert arguments[:3] == ["run", "--namespace=serving", "--namespace=research"]
+
+
+def test_only_who_is_bound_to_the_fleets_admin_changes_its_kinds(newest_helm: Helm) -> None:
+    roles = [item for item in newest_helm.render() if item["kind"] == "ClusterRole"]
+    writers = {
+        role["metadata"]["name"]
+        for role in roles
+        for rule in role["rules"]
+        if set(FLEET_KINDS) & set(rule["resources"]) and not set(rule["verbs"]) <= set(READ)
+    }
+    assert writers == {"placewright-fleet-admin"}
+    labels = one(roles, "ClusterRole", "placewright-fleet-admin")["metadata"]["labels"]
+    assert not [label for label in labels if "aggregate" in label]
+
+
+def test_without_rights_the_notes_tell_all_of_them(newest_helm: Helm) -> None:
+    notes = newest_helm.run("install", "placewright", CHART, "--dry-run=client", values={"rbac": {"create": False}})
+    told = notes.stdout[notes.stdout.index("rbac.create is false") :]
+    for rule in [*REQUEST_RULES, *FLEET_RULES]:
+        assert f"resources: [{', '.join(rule['resources'])}]\n" in told
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
-{{/* The operator's rights; bound in the cluster, or in each watched namespace. */}}
+{{/* The operator's rights on what lives in namespaces; bound in the cluster, or in each watched namespace. */}}
 {{- define "placewright.rules" -}}
 - apiGroups: [placewright.dev]
   resources: [placementrequests]
@@ -74,4 +74,20 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [""]
   resources: [events]
   verbs: [create]
+{{- end }}
+
+{{/*
+The operator's rights on what a fleet is planned from; always bound in the cluster. Pods of every namespace, since any of
+them may hold a GPU of a pool.
+*/}}
+{{- define "placewright.fleetRules" -}}
+- apiGroups: [placewright.dev]
+  resources: [gpupools, placementpolicies, performanceprofiles]
+  verbs: [get, list, watch]
+- apiGroups: [placewright.dev]
+  resources: [gpupools/status, placementpolicies/status, performanceprofiles/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [nodes, pods]
+  verbs: [get, list, watch]
 {{- end }}
