@@ -52,6 +52,7 @@ class Carried:
 def traffic_of(request: Request) -> tuple[Traffic, ...]:
     """The classes in the order of their names, which is that of `class_weights`."""
     work = request.workload
+    longest = max((each.input_tokens + each.output_tokens for each in work.classes), default=0)
     return tuple(
         Traffic(
             name=each.name,
@@ -66,6 +67,7 @@ def traffic_of(request: Request) -> tuple[Traffic, ...]:
                     concurrency=work.concurrency,
                 ),
                 slo=request.slo if each.slo is None else each.slo,
+                max_model_len=request.max_model_len or longest,  # one server takes the sequences of all classes
             ),
             mixed=len(work.classes) > 1,
         )
@@ -171,12 +173,14 @@ def latency_violations(figures: Figures, slo: Slo) -> tuple[str, ...]:
 
 
 def _servable(traffic: Sequence[Traffic], layout: Layout) -> list[tuple[Traffic, Figures]]:
-    """The classes that the layout could serve within their targets."""
+    """The classes that the layout could serve within their targets, not slower than the objective's floor."""
     judged = [(each, each.figures(layout)) for each in traffic]
     return [
         (each, figures)
         for each, figures in judged
-        if not figures.violations and not latency_violations(figures, each.slo)
+        if not figures.violations
+        and not latency_violations(figures, each.slo)
+        and not below(figures.tokens_per_second or 0.0, each.alone.objective.min_tokens_per_second)
     ]
 
 

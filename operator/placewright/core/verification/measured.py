@@ -9,7 +9,7 @@ def figures(request: Request, model: Measured, layout: Layout, *, mixed: bool = 
     """Find the row that was measured on this very configuration and hand back its figures.
 
     Of several the one that says what the layout says; of a layout whose figures are of a `mixed` traffic, the fastest
-    that meets the targets.
+    with no more sequences in flight that meets the targets.
     """
     result = Figures()
     pools = {stage.pool for stage in layout.stages}
@@ -22,7 +22,7 @@ def figures(request: Request, model: Measured, layout: Layout, *, mixed: bool = 
     sizes = sorted({stage.layers for stage in layout.stages})
     if sizes[-1] - sizes[0] > 1:
         result.violations.append(f"a measured configuration splits the layers evenly, this has stages of {sizes}")
-    rows = [row for row in model.rows if _is_of(request, row, layout)]
+    rows = [row for row in model.rows if _is_of(request, row, layout, mixed=mixed)]
     if not rows:
         stage = layout.stages[0]
         result.violations.append(
@@ -60,14 +60,15 @@ def _meets(request: Request, row: Measurement) -> bool:
     )
 
 
-def _is_of(request: Request, row: Measurement, layout: Layout) -> bool:
+def _is_of(request: Request, row: Measurement, layout: Layout, *, mixed: bool) -> bool:
     stage, work = layout.stages[0], request.workload
+    concurrency = layout.max_concurrency if row.concurrency is None else row.concurrency
     return (
         row.input_tokens == work.input_tokens  # what tells most rows apart comes first: there may be thousands
         and row.output_tokens == work.output_tokens
         and (row.gpu, row.tensor_parallel, row.pipeline_parallel, row.precision)
         == (stage.gpu, stage.tensor_parallel, len(layout.stages), layout.precision)
-        and row.concurrency in {None, layout.max_concurrency}
+        and (concurrency == layout.max_concurrency or (mixed and concurrency < layout.max_concurrency))
     )
 
 
