@@ -221,14 +221,12 @@ def test_a_blocked_plan_takes_nothing() -> None:
     snapshot = replace(SNAPSHOT, requests=(asked("a", 18.0), request, asked("c", 9.0)))
     outcome = GateOutcome(name="CostPerHour", limit=1.0, actual=2.0, headroom_percent=-100.0, result=GateResult.FAIL)
     blocked = replace(pairs(POOL, 1, 9.0, 2.0), state=PlanState.BLOCKED)
-    change: Callable[[FleetDecision], FleetDecision] = (
-        lambda right: replace(  # noqa: E731 - used once below
-            right,
-            decisions=(RIGHT.decisions[0], decided(request, blocked, gates=(outcome,), move=None), RIGHT.decisions[2]),
-            assignments=RIGHT.assignments[:2],
-            pools=(PoolUse(name="cards", capacity=7, used=4),),
-            report=replace(RIGHT.report, cost_per_hour=4.0, bound_cost_per_hour=4.0, placed=1, refused=2),
-        )
+    right = replace(
+        RIGHT,
+        decisions=(RIGHT.decisions[0], decided(request, blocked, gates=(outcome,), move=None), RIGHT.decisions[2]),
+        assignments=RIGHT.assignments[:2],
+        pools=(PoolUse(name="cards", capacity=7, used=4),),
+        report=replace(RIGHT.report, cost_per_hour=4.0, bound_cost_per_hour=4.0, placed=1, refused=2),
     )
     assert verify_fleet(snapshot, right) == ()
     found = verify_fleet(snapshot, replace(right, assignments=RIGHT.assignments))
