@@ -5,97 +5,81 @@ from typing import Any, Final
 
 import yaml
 
-from placewright.api.base import GROUP, VERSION
+from placewright.api.base import GROUP, LABEL_PATTERN, VERSION
+from placewright.api.kinds import KINDS, Kind
 from placewright.api.resource import KIND
 from placewright.api.schema import structural_schema
-from placewright.api.spec import PlacementRequestSpec
-from placewright.api.status import PlacementRequestStatus
 
-PLURAL: Final = "placementrequests"
-FILE_NAME: Final = f"{GROUP}_{PLURAL}.yaml"
+PLURAL: Final = KINDS[KIND].plural
 
 _HEADER: Final = "# Generated from operator/placewright/api by `placewright crds`; do not edit.\n"
-_DESCRIPTION: Final = (
-    "A PlacementRequest asks for the cheapest GPU layout of one model within its gates; its status holds the plan and"
-    " the proof."
-)
-
-
-def _condition_path(condition: str, part: str) -> str:
-    return f'.status.conditions[?(@.type=="{condition}")].{part}'
-
-
-def _printer_columns() -> list[dict[str, Any]]:
-    columns: tuple[tuple[str, str, str, str, int], ...] = (
-        ("Ready", "string", _condition_path("Ready", "status"), "Whether the plan may be used", 0),
-        ("Reason", "string", _condition_path("Ready", "reason"), "Why", 0),
-        ("Pool", "string", ".status.plan.pool", "Pools of the main layout", 0),
-        ("Prec", "string", ".status.plan.precision", "Weight precision", 0),
-        ("TP", "integer", ".status.plan.tensorParallel", "Tensor-parallel degree", 0),
-        ("PP", "integer", ".status.plan.pipelineParallel", "Pipeline stages", 0),
-        ("Replicas", "integer", ".status.plan.replicas", "Replicas", 0),
-        ("GPUs", "integer", ".status.plan.totalGPUs", "GPUs of all replicas", 0),
-        ("$/h", "number", ".status.plan.costPerHour", "USD per hour", 0),
-        ("$/Mtok", "number", ".status.plan.costPerMillionTokens", "USD per million tokens at full load", 0),
-        ("Gates", "string", _condition_path("GatesPassed", "reason"), "Outcome of the gates", 0),
-        ("Age", "date", ".metadata.creationTimestamp", "Time since creation", 0),
-        ("Model", "string", ".spec.model.name", "Model to serve", 1),
-        ("Gap", "number", ".status.solver.gapPercent", "Proved gap in percent", 1),
-    )
-    return [
-        {"name": name, "type": kind, "description": text, "jsonPath": path, "priority": priority}
-        for name, kind, path, text, priority in columns
-    ]
 
 
 @cache
-def spec_schema() -> dict[str, Any]:
-    """Return the structural schema of the spec."""
-    return structural_schema(PlacementRequestSpec)
+def spec_schema(kind: str = KIND) -> dict[str, Any]:
+    """Return the structural schema of a kind's spec."""
+    return structural_schema(KINDS[kind].spec)
 
 
-def _version_schema() -> dict[str, Any]:
-    status = structural_schema(PlacementRequestStatus)
+def _columns(kind: Kind) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": column.name,
+            "type": column.type,
+            "description": column.text,
+            "jsonPath": column.path,
+            "priority": int(column.wide),
+        }
+        for column in kind.columns
+    ]
+
+
+def _version_schema(kind: Kind) -> dict[str, Any]:
+    status = structural_schema(kind.status)
     # An object that no operator has seen never counts as current: kstatus compares this with the generation.
     status = {"description": status["description"], "type": "object", "default": {"observedGeneration": -1}, **status}
+    metadata: dict[str, Any] = {"type": "object"}
+    if kind.short_names:
+        metadata["properties"] = {"name": {"type": "string", "maxLength": 63, "pattern": LABEL_PATTERN}}
     return {
-        "description": _DESCRIPTION,
+        "description": kind.text,
         "type": "object",
         "required": ["spec"],
         "properties": {
             "apiVersion": {"description": "Version of this representation of the object.", "type": "string"},
             "kind": {"description": "Kind of the object.", "type": "string"},
-            "metadata": {"type": "object"},
-            "spec": spec_schema(),
+            "metadata": metadata,
+            "spec": spec_schema(kind.name),
             "status": status,
         },
     }
 
 
-def custom_resource_definition() -> dict[str, Any]:
-    """Return the CRD of PlacementRequest."""
+def custom_resource_definition(kind: str = KIND) -> dict[str, Any]:
+    """Return the CRD of a kind."""
+    described = KINDS[kind]
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "metadata": {"name": f"{described.plural}.{GROUP}"},
         "spec": {
             "group": GROUP,
             "names": {
-                "kind": KIND,
-                "listKind": f"{KIND}List",
-                "plural": PLURAL,
-                "singular": KIND.lower(),
-                "shortNames": ["plr"],
+                "kind": kind,
+                "listKind": f"{kind}List",
+                "plural": described.plural,
+                "singular": kind.lower(),
+                "shortNames": [described.short],
             },
-            "scope": "Namespaced",
+            "scope": "Namespaced" if described.namespaced else "Cluster",
             "versions": [
                 {
                     "name": VERSION,
                     "served": True,
                     "storage": True,
                     "subresources": {"status": {}},
-                    "additionalPrinterColumns": _printer_columns(),
-                    "schema": {"openAPIV3Schema": _version_schema()},
+                    "additionalPrinterColumns": _columns(described),
+                    "schema": {"openAPIV3Schema": _version_schema(described)},
                 }
             ],
         },
@@ -112,5 +96,9 @@ class _PlainDumper(yaml.SafeDumper):
 
 def render_all() -> dict[str, str]:
     """Return the text of every CRD by file name."""
-    text = yaml.dump(custom_resource_definition(), Dumper=_PlainDumper, sort_keys=False, width=118, allow_unicode=True)
-    return {FILE_NAME: _HEADER + text}
+    return {f"{GROUP}_{kind.plural}.yaml": _HEADER + _text(kind.name) for kind in KINDS.values()}
+
+
+def _text(kind: str) -> str:
+    definition = custom_resource_definition(kind)
+    return yaml.dump(definition, Dumper=_PlainDumper, sort_keys=False, width=118, allow_unicode=True)

@@ -18,7 +18,7 @@ MAX_DEPTH: Final = 64
 
 _TOO_DEEP: Final = ("values nested too deep", f"at most {MAX_DEPTH} levels")
 _TAG: Final = "tag:yaml.org,2002:"
-_LIST_KINDS: Final = ("List", "PlacementRequestList")
+_LIST: Final = "List"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,13 +140,17 @@ def _values(text: str) -> Iterator[tuple[Any, yaml.Node | None]]:
 
 def _objects(value: Any, node: yaml.Node | None) -> Iterator[tuple[Any, yaml.Node | None]]:
     """Yield the items of a list of objects, or the object itself."""
-    items = value.get("items") if isinstance(value, dict) and value.get("kind") in _LIST_KINDS else None
+    kind = value.get("kind") if isinstance(value, dict) else None
+    items = value.get("items") if isinstance(kind, str) and kind.endswith(_LIST) else None
     if not isinstance(items, list):
         yield value, node
         return
     found = _child(node, "items") if node is not None else None
     nodes = found[0].value if found is not None and isinstance(found[0], yaml.SequenceNode) else [None] * len(items)
-    yield from zip(items, nodes, strict=True)
+    # The API server leaves out of a NodeList's items what the list says already.
+    implied = {"apiVersion": value.get("apiVersion"), "kind": str(kind).removesuffix(_LIST)} if kind != _LIST else {}
+    for item, place in zip(items, nodes, strict=True):
+        yield {**implied, **item} if isinstance(item, dict) else item, place
 
 
 def _child(node: yaml.Node, part: int | str) -> tuple[yaml.Node, int] | None:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from placewright.api.base import API_VERSION, RULES_KEY
+from placewright.api.base import API_VERSION, DURATION_PATTERN, RULES_KEY
 from placewright.api.crd import custom_resource_definition
+from placewright.api.kinds import KINDS
 
 _HEAD: Final = """\
 # API reference
@@ -19,19 +20,20 @@ _COLUMNS: Final = "| field | type | default | meaning |\n|---|---|---|---|\n"
 
 def render() -> str:
     """Return the whole page."""
-    crd = custom_resource_definition()["spec"]
+    names = ", ".join(f"[{name}](#{name.lower()})" for name in KINDS)
+    return "\n".join([_HEAD, f"Kinds: {names}.\n", *(part for name in KINDS for part in _kind(name))])
+
+
+def _kind(name: str) -> Iterator[str]:
+    crd = custom_resource_definition(name)["spec"]
     version = crd["versions"][0]
     schema = version["schema"]["openAPIV3Schema"]
     short = crd["names"]["shortNames"][0]
-    about = f"`{API_VERSION}`, {crd['scope'].lower()}, short name `{short}`. {schema['description']}"
-    parts = [
-        _HEAD,
-        f"## {crd['names']['kind']}\n\n{about}\n",
-        "### Columns of `kubectl get`\n\n" + _columns(version["additionalPrinterColumns"]),
-    ]
-    for name in ("spec", "status"):
-        parts.extend(_sections(schema["properties"][name], name))
-    return "\n".join(parts)
+    scope = "namespaced" if crd["scope"] == "Namespaced" else "cluster-wide"
+    yield f"## {name}\n\n`{API_VERSION}`, {scope}, short name `{short}`. {schema['description']}\n"
+    yield f"### Columns of `kubectl get {short}`\n\n{_columns(version['additionalPrinterColumns'])}"
+    for part in ("spec", "status"):
+        yield from _sections(schema["properties"][part], part)
 
 
 def _columns(columns: list[dict[str, Any]]) -> str:
@@ -74,7 +76,7 @@ def _type(field: Mapping[str, Any]) -> str:
         return f"map of at most {field['maxProperties']} {_type(field['additionalProperties'])}"
     if field["type"] == "string":
         kind = {"date-time": "time"}.get(field.get("format", ""), "text")
-        kind = "duration" if RULES_KEY in field else kind
+        kind = "duration" if field.get("pattern") == DURATION_PATTERN else kind
         return kind if kind != "text" else f"text of {_range(field, 'minLength', 'maxLength')}"
     if "minimum" not in field:
         return str(field["type"])
@@ -88,7 +90,7 @@ def _range(field: Mapping[str, Any], low: str, high: str) -> str:
 
 
 def _default(field: Mapping[str, Any]) -> str:
-    if "default" not in field or field["default"] == {}:
+    if "default" not in field or field["default"] in ({}, []):
         return ""
     value = field["default"]
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -4,68 +4,122 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 from pydantic import ValidationError
 
 from placewright.api import cel
-from placewright.api.base import API_VERSION, GROUP
+from placewright.api.base import API_VERSION, GROUP, Inert
+from placewright.api.gpu_pool import GPUPool
+from placewright.api.kinds import KINDS, Kind
 from placewright.api.load import Document, Fault, load
-from placewright.api.parse import FieldFault, Location, field_faults, path_text, plain, shown
+from placewright.api.parse import FieldFault, Location, Resource, field_faults, path_text, plain, shown
+from placewright.api.performance_profile import PerformanceProfile
+from placewright.api.placement_policy import PlacementPolicy
 from placewright.api.resource import KIND, PlacementRequest
 from placewright.core.errors import InvalidRequestError
 
+if TYPE_CHECKING:
+    from placewright.api.surroundings import Surroundings
+
 _SPEC: Location = ("spec",)
+_OF_THE_CLUSTER: Final = ("Node", "Pod")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """A request that stands in a file and is valid."""
+class Found(Generic[Resource]):
+    """A valid object of a file.
+
+    Attributes:
+        document: its place.
+        resource: what it says.
+    """
 
     document: Document
-    resource: PlacementRequest
+    resource: Resource
+
+
+Loaded = Found[PlacementRequest]
+"""A request that stands in a file and is valid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validation:
-    """What a text holds.
+    """What a text holds, each part in the order of the text.
 
     Attributes:
-        requests: valid requests, in the order of the text.
-        faults: everything that is wrong, in the order of the text.
+        requests: valid requests.
+        faults: everything that is wrong.
         others: kinds of objects that are not Placewright's and were passed over.
+        pools: valid GPUPools.
+        policies: valid PlacementPolicies.
+        profiles: valid PerformanceProfiles.
+        nodes: core/v1 Nodes, as they stand there.
+        pods: core/v1 Pods, as they stand there.
     """
 
     requests: tuple[Loaded, ...]
     faults: tuple[Fault, ...]
     others: tuple[str, ...]
+    pools: tuple[Found[GPUPool], ...] = ()
+    policies: tuple[Found[PlacementPolicy], ...] = ()
+    profiles: tuple[Found[PerformanceProfile], ...] = ()
+    nodes: tuple[Document, ...] = ()
+    pods: tuple[Document, ...] = ()
 
 
 def validate(text: str, *, file: str, catalog: bool = True) -> Validation:
-    """Validate all PlacementRequests of a text: schema, CEL rules, unknown fields, and what the operator would refuse.
+    """Validate all objects of Placewright in a text: schema, CEL rules, unknown fields, what the operator would refuse.
 
     Args:
         text: YAML or JSON, one or several documents, objects of any kind among them.
         file: name of the file for the faults; `-` is stdin.
-        catalog: also hold the requests against the catalog, as the operator does.
+        catalog: also hold the objects against the catalog, as the operator does.
     """
     documents, faults = load(text, file=file)
-    requests: list[Loaded] = []
-    others: list[str] = []
-    for document in documents:
-        if not _is_ours(document.body):
-            others.append(document.body["kind"])
-            continue
-        found = list(_faults(document.body, catalog=catalog))
-        if found:
-            faults.extend(_placed(document, fault) for fault in found)
-        else:
-            requests.append(Loaded(document=document, resource=PlacementRequest.model_validate(plain(document.body))))
-    faults.extend(_repeated(requests))
-    if not requests and not faults:
-        got = f"only {', '.join(map(shown, sorted(set(others))))}" if others else "nothing"
-        faults.append(Fault(file=file, document=0, line=None, path="", got=got, wants=f"at least one {KIND}"))
-    return Validation(requests=tuple(requests), faults=tuple(faults), others=tuple(others))
+    ours = [_read(document) for document in documents if _is_ours(document.body)]
+    cluster = {kind: [each for each in documents if _is_of_the_cluster(each.body, kind)] for kind in _OF_THE_CLUSTER}
+    passed_over = [each for each in documents if not _is_ours(each.body)]
+    faults.extend(fault for kind, found in cluster.items() for each in found for fault in _nameless(each, kind))
+    good: list[Found[Any]] = []
+    profiles = _of(PerformanceProfile, (each for each in ours if isinstance(each, Found)))
+    for each in ours:
+        wrong = each if isinstance(each, list) else list(_refused(each, profiles)) if catalog else []
+        faults.extend(wrong)
+        if isinstance(each, Found) and not wrong:
+            good.append(each)
+    faults.extend(_repeated(good))
+    if not good and not faults:
+        faults.append(_nothing(file, (each.body["kind"] for each in passed_over)))
+    return Validation(
+        requests=_of(PlacementRequest, good),
+        faults=tuple(faults),
+        others=tuple(each.body["kind"] for each in passed_over if not _is_of_the_cluster(each.body)),
+        pools=_of(GPUPool, good),
+        policies=_of(PlacementPolicy, good),
+        profiles=_of(PerformanceProfile, good),
+        nodes=tuple(cluster["Node"]),
+        pods=tuple(cluster["Pod"]),
+    )
+
+
+def _read(document: Document) -> "Found[Any] | list[Fault]":
+    """Return what an object of Placewright says, or all that is wrong with it by itself."""
+    wrong = [_placed(document, fault) for fault in _faults(document.body)]
+    if wrong:
+        return wrong
+    model = KINDS[document.body["kind"]].resource
+    return Found(document=document, resource=model.model_validate(plain(document.body)))
+
+
+def _of(model: type[Resource], found: Iterable[Found[Any]]) -> tuple[Found[Resource], ...]:
+    return tuple(entry for entry in found if isinstance(entry.resource, model))
+
+
+def _nothing(file: str, others: Iterable[str]) -> Fault:
+    names = sorted(set(others))
+    got = f"only {', '.join(map(shown, names))}" if names else "nothing"
+    return Fault(file=file, document=0, line=None, path="", got=got, wants=f"at least one {KIND}")
 
 
 def _is_ours(body: Mapping[str, Any]) -> bool:
@@ -73,57 +127,82 @@ def _is_ours(body: Mapping[str, Any]) -> bool:
     version, kind = body.get("apiVersion"), body.get("kind")
     if not isinstance(version, str) or not isinstance(kind, str):
         return True
-    return version.partition("/")[0] == GROUP or kind == KIND
+    group = version.partition("/")[0]
+    near = kind in KINDS and bool(get_close_matches(group, [GROUP], n=1, cutoff=0.8))  # another's GPUPool is not near
+    return group == GROUP or near or kind == KIND
 
 
-def _faults(body: Mapping[str, Any], *, catalog: bool) -> Iterator[FieldFault]:
+def _is_of_the_cluster(body: Mapping[str, Any], *kinds: str) -> bool:
+    return body.get("apiVersion") == "v1" and body.get("kind") in (kinds or _OF_THE_CLUSTER)
+
+
+def _nameless(document: Document, kind: str) -> Iterator[Fault]:
+    """What Kubernetes made is not checked, but for the name that everything refers to."""
+    metadata = document.body.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    if not isinstance(name, str) or not name:
+        got = "nothing" if name is None else shown(name)
+        fault = FieldFault(location=("metadata", "name"), got=got, wants=f"the name of the {kind}")
+        yield _placed(document, fault)
+
+
+def _faults(body: Mapping[str, Any]) -> Iterator[FieldFault]:
     named = list(_wrong_kind(body))
     if named:
         yield from named
         return
+    kind = KINDS[body["kind"]]
     try:
-        resource = PlacementRequest.model_validate(plain(body))
+        resource = kind.resource.model_validate(plain(body))
     except ValidationError as error:
-        yield from field_faults(error)
+        yield from field_faults(error, kind.resource)
         return
-    broken = [*_duplicates(resource), *_rules(resource)]
-    yield from broken
-    if catalog and not broken:
-        yield from _refused(resource)
+    yield from _wrong_scope(body, kind)
+    yield from _duplicates(resource, kind.name)
+    yield from _rules(resource, kind.name)
 
 
 def _wrong_kind(body: Mapping[str, Any]) -> Iterator[FieldFault]:
-    for name, wanted in (("apiVersion", API_VERSION), ("kind", KIND)):
+    for name, wanted in (("apiVersion", [API_VERSION]), ("kind", list(KINDS))):
         got = body.get(name)
-        if got != wanted:
-            near = isinstance(got, str) and get_close_matches(got, [wanted], n=1)
-            hint = f"{wanted}?" if near else wanted
-            yield FieldFault(location=(name,), got=shown(got) if got is not None else "nothing", wants=hint)
+        if not isinstance(got, str) or got not in wanted:
+            near = get_close_matches(got, wanted, n=1) if isinstance(got, str) else []
+            wants = f"{near[0]}?" if near else f"{', '.join(wanted[:-1])} or {wanted[-1]}".removeprefix(" or ")
+            yield FieldFault(location=(name,), got=shown(got) if got is not None else "nothing", wants=wants)
 
 
-def _spec_data(resource: PlacementRequest) -> dict[str, Any]:
+def _wrong_scope(body: Mapping[str, Any], kind: Kind) -> Iterator[FieldFault]:
+    """A namespace of what lives in none; the API server lets "default" pass."""
+    namespace = body["metadata"].get("namespace")
+    if not kind.namespaced and namespace not in (None, "default"):
+        wants = f"none, since a {kind.name} is cluster-wide"
+        yield FieldFault(location=("metadata", "namespace"), got=shown(namespace), wants=wants)
+
+
+def _spec_data(resource: Inert) -> dict[str, Any]:
     """The spec with its defaults, as the API server would store it."""
-    return resource.spec.model_dump(by_alias=True, exclude_none=True)
+    data: dict[str, Any] = resource.model_dump(by_alias=True, exclude_none=True, include={"spec"})["spec"]
+    return data
 
 
-def _rules(resource: PlacementRequest) -> Iterator[FieldFault]:
+def _rules(resource: Inert, kind: str) -> Iterator[FieldFault]:
     from placewright.api.crd import spec_schema  # noqa: PLC0415 - rendering reads sources, which parsing has no need of
 
-    for broken in cel.broken_rules(spec_schema(), _spec_data(resource), _SPEC):
+    for broken in cel.broken_rules(spec_schema(kind), _spec_data(resource), _SPEC):
         yield FieldFault(
             location=broken.location, got=_brief(broken.value), wants=broken.message.removeprefix("wants ")
         )
 
 
-def _duplicates(resource: PlacementRequest) -> Iterator[FieldFault]:
+def _duplicates(resource: Inert, kind: str) -> Iterator[FieldFault]:
     """Entries that a set or a list with keys may hold once only."""
     from placewright.api.crd import spec_schema  # noqa: PLC0415 - as above
 
-    for schema, value, location in cel.visit(spec_schema(), _spec_data(resource), _SPEC):
-        kind = schema.get("x-kubernetes-list-type")
-        if kind not in {"set", "map"}:
+    for schema, value, location in cel.visit(spec_schema(kind), _spec_data(resource), _SPEC):
+        shape = schema.get("x-kubernetes-list-type")
+        if shape not in {"set", "map"}:
             continue
-        key = schema["x-kubernetes-list-map-keys"][0] if kind == "map" else None
+        key = schema["x-kubernetes-list-map-keys"][0] if shape == "map" else None
         seen: set[Any] = set()
         for index, entry in enumerate(value):
             identity = entry if key is None else entry[key]
@@ -133,13 +212,52 @@ def _duplicates(resource: PlacementRequest) -> Iterator[FieldFault]:
             seen.add(identity)
 
 
-def _refused(resource: PlacementRequest) -> Iterator[FieldFault]:
+def refused(entry: Loaded, surroundings: "Surroundings | None" = None) -> list[Fault]:
+    """Say why the operator would refuse a request that is valid by schema and rules: one fault, or none.
+
+    Args:
+        entry: the request.
+        surroundings: pools, policies and profiles around it; None: there are none.
+    """
     from placewright.api.convert import to_request  # noqa: PLC0415 - reads the catalog, which is not always wanted
 
     try:
-        to_request(resource)
+        to_request(entry.resource, *(() if surroundings is None else (surroundings,)))
     except InvalidRequestError as error:
-        yield FieldFault(location=_location(error.field), got=str(error.got), wants=error.wants, path=error.field)
+        return [_placed(entry.document, _fault_of(error))]
+    return []
+
+
+def _refused(entry: Found[Any], profiles: Iterable[Found[PerformanceProfile]]) -> Iterator[Fault]:
+    """What the operator would refuse of an object, as far as its text alone tells.
+
+    A request with a selector or a named profile wants the cluster, or the other files, to be judged.
+    """
+    from placewright.api.surroundings import Surroundings  # noqa: PLC0415 - reads the catalog, which is not always wanted
+
+    if isinstance(entry.resource, GPUPool):
+        yield from (_placed(entry.document, fault) for fault in _unknown_gpu(entry.resource))
+    elif isinstance(entry.resource, PlacementRequest):
+        spec = entry.resource.spec
+        if spec.pools is not None and spec.performance.profile_ref is None:
+            around = Surroundings(profiles=tuple(each.resource for each in profiles))
+            yield from refused(entry, around if around.profiles else None)
+
+
+def _unknown_gpu(pool: GPUPool) -> Iterator[FieldFault]:
+    from placewright import catalog  # noqa: PLC0415 - reads files
+
+    try:
+        catalog.gpu(pool.spec.gpu or "")
+    except catalog.UnknownKeyError as error:
+        if pool.spec.gpu is not None:
+            near = f"{', '.join(error.suggestions)} or another" if error.suggestions else "a"
+            wants = f"{near} key of the GPU catalog, or accelerator in its place"
+            yield FieldFault(location=("spec", "gpu"), got=repr(pool.spec.gpu), wants=wants)
+
+
+def _fault_of(error: InvalidRequestError) -> FieldFault:
+    return FieldFault(location=_location(error.field), got=str(error.got), wants=error.wants, path=error.field)
 
 
 def _brief(value: Any) -> str:
@@ -171,15 +289,16 @@ def _placed(document: Document, fault: FieldFault) -> Fault:
     )
 
 
-def _repeated(requests: Iterable[Loaded]) -> Iterator[Fault]:
-    """Requests of one name and namespace: the later would silently replace the earlier in a cluster."""
-    seen: set[tuple[str, str | None]] = set()
-    for loaded in requests:
-        name = loaded.resource.metadata.name
-        identity = (name, loaded.resource.metadata.namespace)
+def _repeated(found: Iterable[Found[Any]]) -> Iterator[Fault]:
+    """Objects of one kind, name and namespace: the later would silently replace the earlier in a cluster."""
+    seen: set[tuple[str, str, str | None]] = set()
+    for entry in found:
+        kind, meta = KINDS[entry.resource.kind], entry.resource.metadata
+        identity = (kind.name, meta.name, meta.namespace if kind.namespaced else None)
         if identity in seen:
-            yield _placed(
-                loaded.document,
-                FieldFault(location=("metadata", "name"), got=f"{shown(name)} twice", wants="each request once"),
+            what = "request" if kind.name == KIND else kind.name
+            fault = FieldFault(
+                location=("metadata", "name"), got=f"{shown(meta.name)} twice", wants=f"each {what} once"
             )
+            yield _placed(entry.document, fault)
         seen.add(identity)
