@@ -73,7 +73,7 @@ class AnalyticModel:
             for concurrency in concurrencies(request):
                 sequences = ceil(concurrency / stages)
                 if sequences not in timings:
-                    timings[sequences] = _timing(request, kinds, sequences, self._coefficients)
+                    timings[sequences] = timing_of(request, kinds, sequences, self._coefficients)
                 loads.append(
                     StageLoad(
                         concurrency=concurrency,
@@ -122,7 +122,8 @@ def _setting(request: Request, kinds: Kinds, load: StageLoad, rows: IntArray) ->
     )
 
 
-def _timing(request: Request, kinds: Kinds, sequences: int, coefficients: Coefficients) -> Timing:
+def timing_of(request: Request, kinds: Kinds, sequences: int, coefficients: Coefficients) -> Timing:
+    """Times of every kind of stage with so many sequences per step."""
     load = Load(
         sequences=sequences,
         input_tokens=request.workload.input_tokens,
