@@ -8,26 +8,28 @@ import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
-from placewright.core.model import Decision, Request
+from placewright.core.model import Decision, FleetDecision, Request, Snapshot
 from placewright.handlers import worker
 
 log = logging.getLogger(__name__)
 
 SolveEntry = Callable[[Request], Decision]  # module-level, so that a process can import it
+FleetEntry = Callable[[Snapshot], FleetDecision]  # likewise
+Answer = TypeVar("Answer", Decision, FleetDecision)
 
 _START_SECONDS = 120.0  # imports and compilation in a starved container
 _KILL_SECONDS = 15.0  # pebble needs up to about 3 s to kill a process that ignores SIGTERM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Solved:
+class Solved(Generic[Answer]):
     """A solve that returned."""
 
-    decision: Decision
+    decision: Answer
     seconds: float
 
 
@@ -50,7 +52,8 @@ class SolveFailed:
     transient: bool = False
 
 
-SolveOutcome = Solved | SolveFailed
+SolveOutcome = Solved[Decision] | SolveFailed
+FleetOutcome = Solved[FleetDecision] | SolveFailed
 
 
 class Solver(Protocol):
@@ -58,6 +61,14 @@ class Solver(Protocol):
 
     async def solve(self, request: Request, *, timeout_seconds: float, started: Callable[[], None]) -> SolveOutcome:
         """Solves one request; `started` is called when it has a process. Cancelling stops the solve."""
+        ...
+
+
+class FleetSolver(Protocol):
+    """The seam: whatever solves a part of the fleet apart from the event loop."""
+
+    async def solve_fleet(self, part: Snapshot, *, timeout_seconds: float) -> FleetOutcome:
+        """Solves requests that share pools together. Cancelling stops the solve."""
         ...
 
 
@@ -99,7 +110,8 @@ class SolverPool:
     """Solves in `processes` worker processes, started when first needed.
 
     Args:
-        entry: what a process runs.
+        entry: what a process runs for a request that is decided alone.
+        fleet_entry: what it runs for requests that are decided together.
         processes: how many solve at once.
         memory_limit_bytes: of each process; 0: none.
         clock: monotonic seconds.
@@ -109,11 +121,13 @@ class SolverPool:
         self,
         entry: SolveEntry,
         *,
+        fleet_entry: FleetEntry = worker.solve_fleet,
         processes: int,
         memory_limit_bytes: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._entry = entry
+        self._fleet_entry = fleet_entry
         self._clock = clock
         self._slots = [_Slot(memory_limit_bytes=memory_limit_bytes) for _ in range(processes)]
         self._free: asyncio.LifoQueue[_Slot] = asyncio.LifoQueue()  # the last one used is warm
@@ -130,9 +144,23 @@ class SolverPool:
             timeout_seconds: after it the process is killed.
             started: called when the solve has a warm process to itself.
         """
+        return await self._run(self._entry, request, timeout_seconds, started)
+
+    async def solve_fleet(self, part: Snapshot, *, timeout_seconds: float) -> FleetOutcome:
+        """Solves requests that share pools together in the next free process.
+
+        Args:
+            part: what to decide.
+            timeout_seconds: after it the process is killed.
+        """
+        return await self._run(self._fleet_entry, part, timeout_seconds, lambda: None)
+
+    async def _run(
+        self, entry: Callable[[Any], Answer], question: object, timeout_seconds: float, started: Callable[[], None]
+    ) -> Solved[Answer] | SolveFailed:
         slot = await self._free.get()
         try:
-            return await self._solve_on(slot, request, timeout_seconds, started)
+            return await self._solve_on(slot, entry, question, timeout_seconds, started)
         except asyncio.CancelledError:
             self._discard(slot)  # it may still be solving what nobody wants any more
             raise
@@ -147,8 +175,13 @@ class SolverPool:
             await asyncio.wait(self._stops)
 
     async def _solve_on(
-        self, slot: _Slot, request: Request, timeout_seconds: float, started: Callable[[], None]
-    ) -> SolveOutcome:
+        self,
+        slot: _Slot,
+        entry: Callable[[Any], Answer],
+        question: object,
+        timeout_seconds: float,
+        started: Callable[[], None],
+    ) -> Solved[Answer] | SolveFailed:
         try:
             pool = await slot.pool()
         except (BrokenExecutor, RuntimeError, ProcessExpired, TimeoutError) as error:
@@ -165,9 +198,9 @@ class SolverPool:
         started()
         begun = self._clock()
         try:
-            future = asyncio.wrap_future(pool.schedule(self._entry, args=(request,), timeout=timeout_seconds))
+            future = asyncio.wrap_future(pool.schedule(entry, args=(question,), timeout=timeout_seconds))
             decision = await asyncio.wait_for(future, timeout_seconds + _KILL_SECONDS)
-        except Exception as error:  # noqa: BLE001 - whatever a solve raises ends as that request's condition
+        except Exception as error:  # noqa: BLE001 - whatever a solve raises ends as a condition
             return self._failure(slot, error, timeout_seconds, self._clock() - begun)
         return Solved(decision=decision, seconds=self._clock() - begun)
 

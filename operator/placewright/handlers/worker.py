@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 
-from placewright.core.model import Decision, Request
+from placewright.core.model import Decision, FleetDecision, Request, Snapshot
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _SINGLE_THREADED = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -42,6 +42,13 @@ def solve(request: Request) -> Decision:
     from placewright.core.decide import decide  # noqa: PLC0415
 
     return decide(request, clock=time.monotonic)
+
+
+def solve_fleet(snapshot: Snapshot) -> FleetDecision:
+    """Decides requests that share pools together; the operator's solve entry for a part of the fleet."""
+    from placewright.core.fleet.decide import decide_fleet  # noqa: PLC0415 - as in `solve`
+
+    return decide_fleet(snapshot, clock=time.monotonic)
 
 
 def _die_with(parent: int) -> None:

@@ -6,6 +6,7 @@ of the ways tried.
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -13,14 +14,57 @@ import aiohttp
 
 from placewright.api.base import GROUP, VERSION
 from placewright.core.errors import PlacewrightError
+from placewright.kube.access import CONNECT_SECONDS
 
 PLURAL = "placementrequests"
 
 _JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 _JSON = {"Content-Type": "application/json"}
 _PAGE = 500
+_WATCH_SECONDS = 300  # then the server ends a watch; the next one goes on where it ended
+_SILENCE_SECONDS = 330.0  # a connection that tells nothing for longer is dead
 
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind that the operator lists and watches in the whole cluster.
+
+    Attributes:
+        plural: as in the path and in messages.
+        group: path of the group and version, as `apis/placewright.dev/v1alpha1`.
+        field_selector: what the server leaves out; empty: nothing.
+    """
+
+    plural: str
+    group: str = f"apis/{GROUP}/{VERSION}"
+    field_selector: str = ""
+
+    @property
+    def path(self) -> str:
+        """The collection of all namespaces."""
+        return f"/{self.group}/{self.plural}"
+
+
+GPU_POOLS = Kind(plural="gpupools")
+POLICIES = Kind(plural="placementpolicies")
+PROFILES = Kind(plural="performanceprofiles")
+NODES = Kind(plural="nodes", group="api/v1")
+# A Pod without a Node holds nothing, and one that has ended holds nothing any more.
+PODS = Kind(
+    plural="pods",
+    group="api/v1",
+    field_selector="spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of a LIST. All pages of a list are of the same resourceVersion."""
+
+    items: tuple[Json, ...]
+    version: str
 
 
 class ApiError(PlacewrightError):
@@ -44,7 +88,7 @@ class UnreachableError(PlacewrightError):
 
 
 class KubeClient:
-    """Calls on PlacementRequests and Events.
+    """Calls on PlacementRequests, Events, and the kinds that a fleet is planned from.
 
     Every method raises ApiError when the server refuses and UnreachableError when it does not answer.
 
@@ -69,34 +113,88 @@ class KubeClient:
 
     async def list_requests(self, namespace: str | None) -> AsyncIterator[Json]:
         """Every PlacementRequest of the namespace, or of all for None; pages of a consistent list."""
-        token = ""
-        while True:
-            query = f"?limit={_PAGE}" + (f"&continue={quote(token, safe='')}" if token else "")
-            page = await self._call("GET", _path(namespace) + query)
-            for item in page["items"]:
+        async for page in self._pages(_path(namespace), {}):
+            for item in page.items:
                 yield item
-            token = page.get("metadata", {}).get("continue", "")
-            if not token:
-                return
+
+    def list_pages(self, kind: Kind, *, more_fields: str = "") -> AsyncIterator[Page]:
+        """Every object of a kind, page by page.
+
+        Args:
+            kind: what to list.
+            more_fields: a field selector besides the kind's own.
+        """
+        fields = ",".join(part for part in (kind.field_selector, more_fields) if part)
+        return self._pages(kind.path, {"fieldSelector": fields} if fields else {})
+
+    async def watch(self, kind: Kind, version: str) -> AsyncIterator[Json]:
+        """The events of a kind after a resourceVersion, bookmarks included, until the server ends the watch.
+
+        An event of type ERROR holds a Status: the watch cannot go on from this version.
+        """
+        query = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(_WATCH_SECONDS),
+        }
+        if kind.field_selector:
+            query["fieldSelector"] = kind.field_selector
+        what = f"WATCH {kind.path}"
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
+        try:
+            async with self._session.get(self._server + kind.path + _query(query), timeout=patience) as response:
+                if response.status >= 400:
+                    raise _refusal(what, response, await response.read())
+                async for line in _lines(response.content):
+                    event: Json = json.loads(line)
+                    yield event
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            raise UnreachableError(f"{what}: {type(error).__name__} {error}".strip()) from error
+
+    async def get_object(self, kind: Kind, name: str) -> Json | None:
+        """One object of a cluster-wide kind; None when it is gone."""
+        return await self._get(f"{kind.path}/{quote(name, safe='')}")
+
+    async def patch_object_status(self, kind: Kind, name: str, operations: Sequence[Mapping[str, Any]]) -> Json:
+        """Applies a JSON patch to the status of an object of a cluster-wide kind; returns the stored object."""
+        return await self._patch(f"{kind.path}/{quote(name, safe='')}/status", operations)
 
     async def get_request(self, namespace: str, name: str) -> Json | None:
         """One PlacementRequest; None when it is gone."""
-        try:
-            return await self._call("GET", _path(namespace, name))
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
+        return await self._get(_path(namespace, name))
 
     async def patch_status(self, namespace: str, name: str, operations: Sequence[Mapping[str, Any]]) -> Json:
         """Applies a JSON patch to the status subresource; returns the stored object."""
-        body = json.dumps(operations, separators=(",", ":"), allow_nan=False).encode()
-        return await self._call("PATCH", _path(namespace, name) + "/status", body=body, headers=_JSON_PATCH)
+        return await self._patch(_path(namespace, name) + "/status", operations)
 
     async def create_event(self, namespace: str, body: Mapping[str, Any]) -> None:
         """Creates a core/v1 Event."""
         payload = json.dumps(body, separators=(",", ":")).encode()
         await self._call("POST", f"/api/v1/namespaces/{quote(namespace, safe='')}/events", body=payload, headers=_JSON)
+
+    async def _pages(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Page]:
+        token = ""
+        while True:
+            asked = {"limit": str(_PAGE), **query} | ({"continue": token} if token else {})
+            page = await self._call("GET", path + _query(asked))
+            told = page.get("metadata", {})
+            token = told.get("continue", "")
+            yield Page(items=tuple(page["items"]), version=str(told.get("resourceVersion", "")))
+            if not token:
+                return
+
+    async def _get(self, path: str) -> Json | None:
+        try:
+            return await self._call("GET", path)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def _patch(self, path: str, operations: Sequence[Mapping[str, Any]]) -> Json:
+        body = json.dumps(operations, separators=(",", ":"), allow_nan=False).encode()
+        return await self._call("PATCH", path, body=body, headers=_JSON_PATCH)
 
     async def _call(
         self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -111,6 +209,24 @@ class KubeClient:
             raise UnreachableError(f"{what}: {type(error).__name__} {error}".strip()) from error
         answer: Json = json.loads(content)
         return answer
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Lines of any length: aiohttp's own reader refuses those that do not fit its buffer."""
+    rest: list[bytes] = []
+    async for chunk in content.iter_any():
+        *whole, last = chunk.split(b"\n")
+        for part in whole:
+            line = b"".join([*rest, part])
+            rest.clear()
+            if line.strip():
+                yield line
+        if last:
+            rest.append(last)
+
+
+def _query(parameters: Mapping[str, str]) -> str:
+    return "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
 
 
 def _path(namespace: str | None, name: str | None = None) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from placewright.kube.client import ApiError, Json
+from placewright.kube.client import ApiError, Json, Kind
 
 _ATTEMPTS = 6
 _STRICT_ATTEMPTS = 4  # then resourceVersion is no longer tested, so that a busy rival cannot starve us
@@ -36,7 +36,7 @@ class Written:
 
 
 class StatusTransport(Protocol):
-    """The seam: what a write needs of the API server (`KubeClient` is one)."""
+    """The seam: what a write needs of the API server (`KubeClient` is one for PlacementRequests)."""
 
     async def get_request(self, namespace: str, name: str) -> Json | None:
         """One object; None when it is gone."""
@@ -45,6 +45,36 @@ class StatusTransport(Protocol):
     async def patch_status(self, namespace: str, name: str, operations: Sequence[Mapping[str, Any]]) -> Json:
         """Applies a JSON patch to the status; returns the stored object."""
         ...
+
+
+class ObjectTransport(Protocol):
+    """The seam: reads and patches objects of cluster-wide kinds (`KubeClient` does)."""
+
+    async def get_object(self, kind: Kind, name: str) -> Json | None:
+        """One object; None when it is gone."""
+        ...
+
+    async def patch_object_status(self, kind: Kind, name: str, operations: Sequence[Mapping[str, Any]]) -> Json:
+        """Applies a JSON patch to the status; returns the stored object."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStatuses:
+    """Statuses of one cluster-wide kind as a StatusTransport; the namespace is always empty."""
+
+    transport: ObjectTransport
+    kind: Kind
+
+    async def get_request(self, namespace: str, name: str) -> Json | None:
+        """One object; None when it is gone."""
+        assert not namespace
+        return await self.transport.get_object(self.kind, name)
+
+    async def patch_status(self, namespace: str, name: str, operations: Sequence[Mapping[str, Any]]) -> Json:
+        """Applies a JSON patch to the status; returns the stored object."""
+        assert not namespace
+        return await self.transport.patch_object_status(self.kind, name, operations)
 
 
 def status_patch(observed: Json, status: Json, *, strict: bool) -> list[Json]:
@@ -85,14 +115,14 @@ async def write_status(
             return Written(result=WriteResult.UNCHANGED, stored=newest, conflicts=conflicts)
         operations = status_patch(newest, status, strict=attempt < _STRICT_ATTEMPTS)
         try:
-            stored = await transport.patch_status(metadata["namespace"], metadata["name"], operations)
+            stored = await transport.patch_status(metadata.get("namespace", ""), metadata["name"], operations)
         except ApiError as error:
             if error.status not in {404, 409, 422}:
                 raise
         else:
             return Written(result=WriteResult.WRITTEN, stored=stored, conflicts=conflicts)
         conflicts += 1
-        read = await transport.get_request(metadata["namespace"], metadata["name"])
+        read = await transport.get_request(metadata.get("namespace", ""), metadata["name"])
         verdict = _verdict(newest, read)
         if verdict is not None:
             return Written(result=verdict, stored=read, conflicts=conflicts)

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from placewright.kube.client import ApiError, KubeClient, UnreachableError
+from placewright.kube.client import GPU_POOLS, NODES, PODS, ApiError, KubeClient, UnreachableError
 from tests.support.requests import stored
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -137,5 +137,80 @@ def test_events_are_created_in_their_namespace() -> None:
     async def scenario(client: KubeClient) -> None:
         await client.create_event("serving", {"reason": "PlanCurrent"})
         assert seen == [("POST", "/api/v1/namespaces/serving/events", {"reason": "PlanCurrent"})]
+
+    with_server(handler, scenario)
+
+
+def test_pages_of_a_kind_are_filtered_by_the_server_and_of_one_version() -> None:
+    asked: list[dict[str, str]] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        asked.append({"path": request.path, **request.query})
+        last = "continue" in request.query
+        more = {} if last else {"continue": "c"}
+        return web.json_response({"items": [{"n": len(asked)}], "metadata": {"resourceVersion": "42", **more}})
+
+    async def scenario(client: KubeClient) -> None:
+        pages = [page async for page in client.list_pages(PODS, more_fields="spec.nodeName=a")]
+        assert [page.items[0]["n"] for page in pages] == [1, 2]
+        assert {page.version for page in pages} == {"42"}
+        assert asked[0]["path"] == "/api/v1/pods"
+        assert asked[0]["fieldSelector"].split(",") == [
+            "spec.nodeName!=",
+            "status.phase!=Succeeded",
+            "status.phase!=Failed",
+            "spec.nodeName=a",
+        ]
+
+    with_server(handler, scenario)
+
+
+def test_a_watch_yields_events_of_any_length_and_ends_with_the_server() -> None:
+    long = "x" * 300_000
+    events = [{"type": "ADDED", "object": {"a": long}}, {"type": "BOOKMARK", "object": {}}]
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        assert request.path == f"{GROUP}/gpupools"
+        assert (request.query["watch"], request.query["resourceVersion"]) == ("1", "7")
+        response = web.StreamResponse()
+        await response.prepare(request)
+        text = b"\n".join(json.dumps(event).encode() for event in events) + b"\n"
+        for at in range(0, len(text), 70_001):
+            await response.write(text[at : at + 70_001])
+        return response
+
+    async def scenario(client: KubeClient) -> None:
+        assert [event async for event in client.watch(GPU_POOLS, "7")] == events
+
+    with_server(handler, scenario)
+
+
+def test_a_watch_that_is_refused_or_tells_garbage_ends_with_a_typed_error() -> None:
+    answers = [refusal(403, "Forbidden"), web.Response(text='{"type": "ADD\n')]
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        assert request.method == "GET"
+        return answers.pop(0)
+
+    async def scenario(client: KubeClient) -> None:
+        with pytest.raises(ApiError, match="403"):
+            [event async for event in client.watch(NODES, "7")]
+        with pytest.raises(UnreachableError, match="WATCH /api/v1/nodes"):
+            [event async for event in client.watch(NODES, "7")]
+
+    with_server(handler, scenario)
+
+
+def test_objects_of_a_cluster_wide_kind_are_read_and_patched_by_name() -> None:
+    asked: list[tuple[str, str]] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        asked.append((request.method, request.path))
+        return refusal(404, "NotFound") if request.method == "GET" else web.json_response({"ok": True})
+
+    async def scenario(client: KubeClient) -> None:
+        assert await client.get_object(GPU_POOLS, "l40s") is None
+        assert await client.patch_object_status(GPU_POOLS, "l40s", []) == {"ok": True}
+        assert asked == [("GET", f"{GROUP}/gpupools/l40s"), ("PATCH", f"{GROUP}/gpupools/l40s/status")]
 
     with_server(handler, scenario)
