@@ -1,281 +1,144 @@
-"""From a PlacementRequest to the core's Request, with the catalog applied."""
+"""From a PlacementRequest to the core's Request, with the catalog and what surrounds the request applied."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import Any, Final
-
-from placewright import catalog
 from placewright.api import spec as api
-from placewright.api.base import Inert, camel, duration_seconds
+from placewright.api.base import duration_seconds
+from placewright.api.convert_model import architecture_of, check_length, precisions_of
+from placewright.api.convert_pools import pools_of, price_notes
+from placewright.api.policies import effective_gates
+from placewright.api.profiles import figures_of, optional_seconds
 from placewright.api.resource import PlacementRequest
+from placewright.api.surroundings import EMPTY, Surroundings
 from placewright.core import model as core
-from placewright.core.errors import InvalidRequestError, UnsupportedModelError
-
-# What an architecture cannot do without when the catalog does not hold the model.
-_NEEDED: Final = ("layers", "hidden_size", "intermediate_size", "attention_heads", "vocab_size")
-_NEEDED_EXPERTS: Final = ("experts", "experts_per_token", "moe_intermediate_size")
-_NEEDED_LATENT: Final = ("kv_lora_rank", "qk_rope_head_dim")
-
-# Fields of the API whose name in the core differs.
-_EXPERT_NAMES: Final = {"moe_intermediate_size": "expert_intermediate_size"}
-_LATENT_NAMES: Final = {
-    "kv_lora_rank": "kv_rank",
-    "qk_rope_head_dim": "rope_head_dim",
-    "q_lora_rank": "query_rank",
-    "qk_nope_head_dim": "nope_head_dim",
-    "v_head_dim": "value_head_dim",
-}
+from placewright.core.errors import InvalidRequestError
 
 
-def to_request(resource: PlacementRequest) -> core.Request:
-    """Return what the core decides on. The catalog fills what the resource leaves out, except prices.
+def to_request(resource: PlacementRequest, surroundings: Surroundings = EMPTY) -> core.Request:
+    """Return what the core decides on.
+
+    The catalog fills what the resource leaves out, except prices. The surroundings give shared pools, the limits and
+    prices of policies, and measured rows. Pools of a selector and traffic classes come in the order of their names.
 
     Raises:
-        UnsupportedModelError: the catalog does not hold the model, and there is neither architecture nor measurements.
+        UnsupportedModelError: the catalog does not hold the model, and there is neither architecture nor measured rows.
+        NoPoolsError: the pool selector takes no GPUPool that can be used.
+        SurroundingsError: a named PerformanceProfile is missing, or has no row for a class.
         InvalidRequestError: a field does not hold together with the catalog or with another field.
     """
     spec = resource.spec
-    pools = tuple(_pool(pool, f"spec.pools[{index}]") for index, pool in enumerate(spec.pools))
-    rows = tuple(
-        _measurement(row, pools, f"spec.performance.measurements[{index}]")
-        for index, row in enumerate(spec.performance.measurements)
-    )
-    architecture = _architecture(spec.model, measured=bool(rows))
-    _check_length(spec, architecture)
-    return core.Request(
+    pools = pools_of(spec, surroundings)
+    slo = _slo(spec.slo, "spec.slo")
+    workload = _workload(spec.workload, slo)
+    figures = figures_of(spec, pools, workload, slo, surroundings)
+    rows = figures.performance.rows if isinstance(figures.performance, core.Measured) else ()
+    architecture = architecture_of(spec.model, measured=bool(rows), notes=figures.notes)
+    check_length(spec, architecture)
+    request = core.Request(
         name=resource.metadata.name,
         namespace=resource.metadata.namespace or "",
         model_name=spec.model.name,
         architecture=architecture,
-        max_model_len=spec.model.max_model_len,
-        precisions=_precisions(spec.model, architecture, rows),
-        workload=_workload(spec.workload),
-        slo=_slo(spec.slo),
+        max_model_len=_max_model_len(spec),
+        precisions=precisions_of(spec.model, architecture, rows),
+        workload=workload,
+        slo=slo,
         pools=pools,
         parallelism=_parallelism(spec.parallelism),
         objective=_objective(spec.objective),
-        gates=_gates(spec.gates),
-        performance=core.Measured(rows=rows) if rows else core.Analytic(),
+        gates=effective_gates(spec.gates, surroundings.policies),
+        performance=figures.performance,
         solver=_solver(spec),
+        priority=spec.priority,
+        replicas=_replicas(spec.replicas),
+        stabilization=_stabilization(spec.stabilization),
+        notes=(*figures.notes, *price_notes(spec, pools)),
     )
+    _check_fleet(request)
+    return request
 
 
-def _optional_seconds(text: str | None, field: str) -> float | None:
-    return None if text is None else duration_seconds(text, field=field)
-
-
-# ------------------------------------------------------------------------------------------------------ model
-
-
-def _architecture(given: api.Model, *, measured: bool) -> core.Architecture | None:
-    own = given.architecture
-    try:
-        known = catalog.model(given.name)
-    except catalog.UnknownKeyError as error:
-        if own is not None:
-            return _merged(own, None, f"spec.model.architecture of {given.name!r}, which the catalog does not hold")
-        if measured:
-            return None
-        near = f" (nearest: {', '.join(error.suggestions)})" if error.suggestions else ""
-        raise UnsupportedModelError(
-            "spec.model.name",
-            got=repr(given.name),
-            wants=f"a model of the catalog{near}, or model.architecture, or performance.measurements",
-        ) from error
-    return known if own is None else _merged(own, known, "spec.model.architecture")
-
-
-def _merged(own: api.Architecture, known: core.Architecture | None, where: str) -> core.Architecture:
-    """Lay the given fields over the catalog's; what neither says is derived as Hugging Face derives it."""
-    given = _given(own, leave_out=("mixture_of_experts", "latent_attention"))
-    if own.mixture_of_experts is not None:
-        base = known.experts if known else None
-        given["experts"] = _experts(own.mixture_of_experts, base, f"{where}: mixtureOfExperts")
-    if own.latent_attention is not None:
-        latent = known.latent_attention if known else None
-        given["latent_attention"] = _latent_attention(own.latent_attention, latent, f"{where}: latentAttention")
-    if known is not None:
-        merged = replace(known, **given)
-    else:
-        _require(own, _NEEDED, where)
-        given.setdefault("key_value_heads", given["attention_heads"])
-        given.setdefault("head_dim", given["hidden_size"] // given["attention_heads"])
-        merged = core.Architecture(**given)
-    _check_shape(merged)
-    return merged
-
-
-def _experts(own: api.MixtureOfExperts, known: core.MixtureOfExperts | None, where: str) -> core.MixtureOfExperts:
-    given = _given(own, names=_EXPERT_NAMES)
-    if known is not None:
-        return replace(known, **given)
-    _require(own, _NEEDED_EXPERTS, where)
-    return core.MixtureOfExperts(**given)
-
-
-def _latent_attention(own: api.LatentAttention, known: core.LatentAttention | None, where: str) -> core.LatentAttention:
-    given = _given(own, names=_LATENT_NAMES)
-    if known is not None:
-        return replace(known, **given)
-    _require(own, _NEEDED_LATENT, where)
-    return core.LatentAttention(**given)
-
-
-def _given(own: Inert, *, names: Mapping[str, str] | None = None, leave_out: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the fields that are set, under their names in the core."""
-    renamed = names or {}
-    fields = (name for name in type(own).model_fields if name not in set(leave_out))
-    return {renamed.get(name, name): value for name in fields if (value := getattr(own, name)) is not None}
-
-
-def _require(own: Inert, names: Iterable[str], where: str) -> None:
-    missing = [camel(name) for name in names if getattr(own, name) is None]
-    if missing:
-        raise InvalidRequestError(where, got=f"no {', '.join(missing)}", wants="all of them")
-
-
-def _check_shape(shape: core.Architecture) -> None:
-    """Check what CEL cannot see: the fields of the request together with those of the catalog."""
-    if shape.attention_heads % shape.key_value_heads:
+def _check_fleet(request: core.Request) -> None:
+    """Refuse what the fleet solver has no meaning for: it counts replicas at least cost, and proves it."""
+    if not request.in_fleet:
+        return
+    beside = "beside poolSelector, a demand or replicas"
+    if request.solver.method is not core.Method.EXACT:
+        raise InvalidRequestError("spec.solver.method", got=repr(str(request.solver.method)), wants=f"Exact {beside}")
+    if request.objective.type not in {core.ObjectiveType.COST_PER_TOKEN, core.ObjectiveType.COST}:
         raise InvalidRequestError(
-            "spec.model.architecture.keyValueHeads",
-            got=shape.key_value_heads,
-            wants=f"a divisor of attentionHeads ({shape.attention_heads})",
-        )
-    experts = shape.experts
-    if experts is not None and experts.experts_per_token > experts.experts:
-        raise InvalidRequestError(
-            "spec.model.architecture.mixtureOfExperts.expertsPerToken",
-            got=experts.experts_per_token,
-            wants=f"at most experts ({experts.experts})",
-        )
-    if experts is not None and experts.dense_layers >= shape.layers:
-        raise InvalidRequestError(
-            "spec.model.architecture.mixtureOfExperts.denseLayers",
-            got=experts.dense_layers,
-            wants=f"less than layers ({shape.layers})",
+            "spec.objective.type", got=repr(str(request.objective.type)), wants=f"CostPerToken or Cost {beside}"
         )
 
 
-def _check_length(spec: api.PlacementRequestSpec, architecture: core.Architecture | None) -> None:
-    """Refuse sequences that the model cannot read: no runtime would start the plan."""
-    needed = spec.workload.input_tokens + spec.workload.output_tokens
-    length = spec.model.max_model_len
-    if length is not None and length < needed:
-        raise InvalidRequestError(
-            "spec.model.maxModelLen", got=length, wants=f"at least inputTokens + outputTokens ({needed})"
+def _max_model_len(spec: api.PlacementRequestSpec) -> int | None:
+    """The longest sequence that a replica must hold; None: that of the one size that is asked for."""
+    sizes = [each.input_tokens + each.output_tokens for each in spec.workload.classes]
+    return spec.model.max_model_len if spec.model.max_model_len is not None else max(sizes, default=None)
+
+
+def _workload(given: api.Workload, slo: core.Slo) -> core.Workload:
+    basis = core.TokenBasis(given.token_basis)
+    if given.classes:
+        classes = _classes(given, slo)
+        heaviest = max(classes, key=lambda each: _tokens_per_second(each, basis))
+        return core.Workload(
+            input_tokens=heaviest.input_tokens,
+            output_tokens=heaviest.output_tokens,
+            token_basis=basis,
+            concurrency=given.concurrency,
+            classes=classes,
         )
-    longest = architecture.max_position_embeddings if architecture is not None else None
-    if longest is not None and (length or needed) > longest:
-        field = "spec.workload.inputTokens + outputTokens" if length is None else "spec.model.maxModelLen"
-        raise InvalidRequestError(
-            field, got=length or needed, wants=f"at most the model's maxPositionEmbeddings ({longest})"
-        )
-
-
-def _precisions(
-    given: api.Model, architecture: core.Architecture | None, rows: tuple[core.Measurement, ...]
-) -> tuple[core.Precision, ...]:
-    if given.precisions is not None:
-        return tuple(
-            core.Precision(name=entry.name, drift_percent=entry.drift_percent, speedup=entry.speedup)
-            for entry in given.precisions
-        )
-    if rows:
-        return tuple(core.Precision(name=name) for name in dict.fromkeys(row.precision for row in rows))
-    assert architecture is not None, "a request without an architecture has measurements"
-    return (core.Precision(name=architecture.native_precision),)
-
-
-# ------------------------------------------------------------------------------------------------------ pools
-
-
-def _pool(given: api.Pool, where: str) -> core.Pool:
-    if (given.gpu is None) == (given.accelerator is None):
-        raise InvalidRequestError(
-            where,
-            got="both gpu and accelerator" if given.gpu else "neither gpu nor accelerator",
-            wants="exactly one of gpu (a key of the GPU catalog) and accelerator (all facts of the GPU)",
-        )
-    gpu, intra, inter = _accelerator_and_links(given, where)
-    return core.Pool(
-        name=given.name,
-        gpu=gpu,
-        nodes=given.nodes,
-        gpus_per_node=given.gpus_per_node,
-        price_per_gpu_hour=given.price_per_gpu_hour,
-        billing=core.Billing(given.billing),
-        intra_node_gbps=intra,
-        inter_node_gbps=inter,
-        max_tensor_parallel=given.max_tensor_parallel,
-    )
-
-
-def _accelerator_and_links(given: api.Pool, where: str) -> tuple[core.Accelerator, float, float]:
-    links = given.interconnect or api.Interconnect()
-    if given.accelerator is not None:
-        if links.intra_node_gbps is None or links.inter_node_gbps is None:
-            raise InvalidRequestError(
-                f"{where}.interconnect",
-                got="no intraNodeGBps and interNodeGBps" if given.interconnect is None else "only one rate",
-                wants="both, since the catalog does not hold the accelerator",
-            )
-        return _accelerator(given.accelerator), links.intra_node_gbps, links.inter_node_gbps
-    key = given.gpu or ""
-    try:
-        gpu, defaults = catalog.gpu(key), catalog.gpu_defaults(key)
-    except catalog.UnknownKeyError as error:
-        near = f"{', '.join(error.suggestions)} or another" if error.suggestions else "a"
-        raise InvalidRequestError(
-            f"{where}.gpu", got=repr(key), wants=f"{near} key of the GPU catalog, or accelerator in its place"
-        ) from error
-    if links.intra_node_gbps is not None:
-        gpu = replace(gpu, all_reduce_gbps=0.0)  # what the user says of these nodes wins over the usual node
-    return (
-        gpu,
-        links.intra_node_gbps if links.intra_node_gbps is not None else defaults.intra_node_gbps,
-        links.inter_node_gbps if links.inter_node_gbps is not None else defaults.inter_node_gbps,
-    )
-
-
-def _accelerator(given: api.Accelerator) -> core.Accelerator:
-    capability = None
-    if given.compute_capability is not None:
-        major, minor = given.compute_capability.split(".")
-        capability = (int(major), int(minor))
-    return core.Accelerator(
-        name=given.name,
-        memory_gib=given.memory_gib,
-        memory_bandwidth_gbps=given.memory_bandwidth_gbps,
-        tflops_16bit=given.tflops_16bit,
-        tflops_fp8=given.tflops_fp8,
-        tops_int8=given.tops_int8,
-        tflops_fp4=given.tflops_fp4,
-        supports_bf16=given.supports_bf16,
-        compute_capability=capability,
-        vendor=given.vendor,
-        all_reduce_gbps=given.all_reduce_gbps or 0.0,
-    )
-
-
-# ----------------------------------------------------------------------------------------------- everything else
-
-
-def _workload(given: api.Workload) -> core.Workload:
+    for name, tokens in (("inputTokens", given.input_tokens), ("outputTokens", given.output_tokens)):
+        if tokens is None:
+            raise InvalidRequestError(f"spec.workload.{name}", got="nothing", wants="a value, or classes in its place")
+    asked, made = given.input_tokens or 0, given.output_tokens or 0
+    rate = given.requests_per_second
+    one = core.TrafficClass(name="", input_tokens=asked, output_tokens=made, requests_per_second=rate or 0.0)
     return core.Workload(
-        input_tokens=given.input_tokens,
-        output_tokens=given.output_tokens,
-        token_basis=core.TokenBasis(given.token_basis),
+        input_tokens=asked,
+        output_tokens=made,
+        token_basis=basis,
         concurrency=given.concurrency,
+        classes=(one,) if rate is not None else (),
     )
 
 
-def _slo(given: api.Slo | None) -> core.Slo:
+def _classes(given: api.Workload, slo: core.Slo) -> tuple[core.TrafficClass, ...]:
+    for name in ("input_tokens", "output_tokens", "requests_per_second"):
+        if getattr(given, name) is not None:
+            field = type(given).model_fields[name].alias
+            raise InvalidRequestError(f"spec.workload.{field}", got="a value", wants="nothing beside classes")
+    return tuple(
+        core.TrafficClass(
+            name=each.name,
+            input_tokens=each.input_tokens,
+            output_tokens=each.output_tokens,
+            requests_per_second=each.requests_per_second,
+            slo=_class_slo(each.slo, slo, f"spec.workload.classes[{index}].slo") if each.slo is not None else None,
+        )
+        for index, each in sorted(enumerate(given.classes), key=lambda pair: pair[1].name)
+    )
+
+
+def _tokens_per_second(given: core.TrafficClass, basis: core.TokenBasis) -> float:
+    tokens = given.output_tokens + (given.input_tokens if basis is core.TokenBasis.TOTAL else 0)
+    return given.requests_per_second * tokens
+
+
+def _slo(given: api.Slo | None, where: str) -> core.Slo:
     if given is None:
         return core.Slo()
     return core.Slo(
-        ttft_seconds=_optional_seconds(given.ttft, "spec.slo.ttft"),
-        tpot_seconds=_optional_seconds(given.tpot, "spec.slo.tpot"),
+        ttft_seconds=optional_seconds(given.ttft, f"{where}.ttft"),
+        tpot_seconds=optional_seconds(given.tpot, f"{where}.tpot"),
+    )
+
+
+def _class_slo(given: api.Slo, whole: core.Slo, where: str) -> core.Slo:
+    """The targets of a class; what it leaves out is the whole request's."""
+    own = _slo(given, where)
+    return core.Slo(
+        ttft_seconds=own.ttft_seconds if own.ttft_seconds is not None else whole.ttft_seconds,
+        tpot_seconds=own.tpot_seconds if own.tpot_seconds is not None else whole.tpot_seconds,
     )
 
 
@@ -301,45 +164,23 @@ def _objective(given: api.Objective) -> core.Objective:
     )
 
 
-def _gates(given: api.Gates) -> core.Gates:
-    return core.Gates(
-        max_cost_per_million_tokens=given.max_cost_per_million_tokens,
-        max_cost_per_hour=given.max_cost_per_hour,
-        max_quantization_drift_percent=given.max_quantization_drift_percent,
-        on_violation=core.OnViolation(given.on_violation),
-        on_unknown=core.OnUnknown(given.on_unknown),
-    )
-
-
-def _measurement(given: api.Measurement, pools: tuple[core.Pool, ...], where: str) -> core.Measurement:
-    return core.Measurement(
-        gpu=_gpu_name(given.gpu, pools),
-        tensor_parallel=given.tensor_parallel,
-        pipeline_parallel=given.pipeline_parallel,
-        precision=given.precision,
-        input_tokens=given.input_tokens,
-        output_tokens=given.output_tokens,
-        requests_per_second=given.requests_per_second,
-        concurrency=given.concurrency,
-        ttft_seconds=_optional_seconds(given.ttft, f"{where}.ttft"),
-        tpot_seconds=_optional_seconds(given.tpot, f"{where}.tpot"),
-    )
-
-
-def _gpu_name(key: str, pools: tuple[core.Pool, ...]) -> str:
-    """Return the name by which the pools know a GPU: aliases of the catalog become its key."""
-    if any(key == pool.gpu.name for pool in pools):
-        return key
-    try:
-        return catalog.gpu(key).name
-    except catalog.UnknownKeyError:
-        return key  # a row of a GPU that no pool has serves nothing, and does no harm
-
-
 def _solver(spec: api.PlacementRequestSpec) -> core.SolverOptions:
-    method = core.Method(spec.solver.method)
     return core.SolverOptions(
-        method=method,
+        method=core.Method(spec.solver.method),
         time_limit_seconds=duration_seconds(spec.solver.time_limit, field="spec.solver.timeLimit"),
         frontier=spec.solver.frontier,
+    )
+
+
+def _replicas(given: api.Replicas) -> core.ReplicaBounds:
+    if given.max is not None and given.max < given.min:
+        raise InvalidRequestError("spec.replicas.max", got=given.max, wants=f"at least min ({given.min})")
+    return core.ReplicaBounds(min=given.min, max=given.max)
+
+
+def _stabilization(given: api.Stabilization) -> core.Stabilization:
+    return core.Stabilization(
+        min_savings_percent=given.min_savings_percent,
+        min_dwell_seconds=duration_seconds(given.min_dwell, field="spec.stabilization.minDwell"),
+        load_seconds=duration_seconds(given.load_time, field="spec.stabilization.loadTime"),
     )

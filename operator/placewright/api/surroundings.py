@@ -3,12 +3,23 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 
 from placewright.api.hardware import LabelSelector, SelectorTerm
 from placewright.api.performance_profile import PerformanceProfile
 from placewright.api.placement_policy import PlacementPolicy
+from placewright.api.spec import Measurement
 from placewright.core import model as core
+from placewright.core.errors import InvalidRequestError
+
+
+class SurroundingsError(InvalidRequestError):
+    """A request wants something that is not there, and may be there later; it is read again when it comes."""
+
+
+class NoPoolsError(SurroundingsError):
+    """A pool selector takes no GPUPool that can be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +45,7 @@ class UnusablePool:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """Everything beside a request that its meaning depends on.
 
@@ -49,6 +60,16 @@ class Surroundings:
     policies: tuple[PlacementPolicy, ...] = ()
     profiles: tuple[PerformanceProfile, ...] = ()
     unusable: Mapping[str, UnusablePool] = field(default_factory=dict)
+
+    @cached_property
+    def rows_by_size(self) -> Mapping[str, Mapping[tuple[int, int], Sequence[Measurement]]]:
+        """Rows of each profile by name, then by input and output tokens: requests look for few among thousands."""
+        found: dict[str, dict[tuple[int, int], list[Measurement]]] = {}
+        for profile in self.profiles:
+            sizes = found.setdefault(profile.metadata.name, {})
+            for row in profile.spec.rows:
+                sizes.setdefault((row.input_tokens, row.output_tokens), []).append(row)
+        return found
 
 
 EMPTY: Final = Surroundings()
