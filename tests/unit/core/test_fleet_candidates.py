@@ -116,7 +116,7 @@ class TestClasses:
         assert all(each.ttft_seconds[0] is None and each.tpot_seconds[0] is None for each in found)
 
     def test_classes_with_unlike_targets_have_candidates_at_several_concurrencies(self) -> None:
-        quick = replace(SHORT, slo=Slo(tpot_seconds=0.016))
+        quick = replace(SHORT, slo=Slo(tpot_seconds=0.01))
         found = candidates(a_fleet_request(quick, LONG)).entries
         by_groups: dict[object, list[Candidate]] = {}
         for each in found:
