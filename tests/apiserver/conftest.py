@@ -16,6 +16,8 @@ import pytest
 from tests.controlplane.absence import NOT_TESTED, refuse_or_skip
 from tests.controlplane.assets import AssetsUnavailableError, Finder
 from tests.controlplane.server import ControlPlane
+from tests.support.chart_site import RELEASE, Site, delete_crds
+from tests.support.helm import Helm
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -161,3 +163,23 @@ def crds(control_plane: ControlPlane) -> list[Path]:
 def kubectl(control_plane: ControlPlane) -> Callable[..., Any]:
     """The real kubectl as admin of `control_plane`; see ControlPlane.kubectl."""
     return control_plane.kubectl
+
+
+@pytest.fixture(scope="module")
+def chart_plane(finder: Finder) -> Iterator[ControlPlane]:
+    """etcd and API server where Helm, and nobody else, owns the CRDs."""
+    with _make(finder) as started:
+        yield started
+
+
+@pytest.fixture(params=["helm3", "helm4"])
+def site(
+    request: pytest.FixtureRequest, chart_plane: ControlPlane, program: Callable[[str], Path], tmp_path: Path
+) -> Iterator[Site]:
+    """A release to be installed by each Helm, and nothing left of it."""
+    helm = Helm(program(request.param), tmp_path, chart_plane.kubeconfig)
+    made = Site(helm, chart_plane, chart_plane.create_namespace("placewright"))
+    yield made
+    helm.run("uninstall", RELEASE, "--namespace", made.namespace, "--ignore-not-found")
+    chart_plane.delete_namespace(made.namespace)
+    delete_crds(chart_plane)

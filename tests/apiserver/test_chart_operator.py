@@ -1,15 +1,13 @@
 """The operator as a process with the chart's arguments and its ServiceAccount's token, and nothing more."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.controlplane.absence import refuse_or_skip
-from tests.controlplane.assets import AssetsUnavailableError, Finder
 from tests.controlplane.server import ControlPlane
+from tests.support.chart_site import delete_crds
 from tests.support.helm import CHART, Helm
 from tests.support.operator_process import OperatorProcess
 from tests.support.placements import Placements, reason
@@ -18,17 +16,6 @@ Json = dict[str, Any]
 SAMPLES = CHART.parents[1] / "config/samples"
 
 pytestmark = pytest.mark.xdist_group("chart-operator")
-
-
-@pytest.fixture(scope="module")
-def chart_plane(finder: Finder) -> Iterator[ControlPlane]:
-    """etcd and API server where Helm, and nobody else, owns the CRD."""
-    try:
-        made = ControlPlane(finder)
-    except AssetsUnavailableError as error:
-        refuse_or_skip(error, os.environ)
-    with made:
-        yield made
 
 
 @pytest.fixture(params=["all-namespaces", "one-namespace"])
@@ -47,11 +34,7 @@ def installed(
     helm.run("uninstall", "placewright", "--namespace", namespace)
     chart_plane.delete_namespace(served)
     chart_plane.delete_namespace(namespace)
-    # The next release has another namespace, and Helm gives a kept CRD to nobody else.
-    chart_plane.admin.delete(
-        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/placementrequests.placewright.dev"
-    )
-    chart_plane.kubectl("wait", "--for=delete", "--timeout=30s", "crd/placementrequests.placewright.dev")
+    delete_crds(chart_plane)  # the next release has another namespace, and Helm gives a kept CRD to nobody else
 
 
 @pytest.fixture
