@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from placewright.cli import text
+from placewright.cli.fleet_fields import member_fields
 from placewright.cli.planning import Planned
 from placewright.cli.progress import figure
 from placewright.cli.screen import Column, Field, Screen, Tone
@@ -32,6 +33,8 @@ _GATE_WORDS: Final = {
     "CostPerMillionTokens": ("cost per million tokens", text.usd),
     "CostPerHour": ("cost per hour", text.usd),
     "QuantizationDrift": ("quantization drift", text.percent),
+    "NamespaceCostPerHour": ("cost per hour of the namespace", text.usd),
+    "FleetCostPerHour": ("cost per hour of the fleet", text.usd),
 }
 
 _OF_WHOLE_LAYOUTS: Final = {
@@ -56,12 +59,14 @@ _GATE_TONES: Final[dict[GateResult, Tone]] = {
 def headline(result: Planned) -> tuple[str, Tone]:
     """What became of the request, in one line."""
     decision, title = result.decision, result.job.title
+    if result.job.refusal is not None:
+        return f"{title}: not planned, {result.job.refusal.error}", "bad"
     if decision is None:
         return f"{title}: suspended, the operator keeps the last plan", "warn"
     if decision.plan is None:
         if decision.report.status is SolveStatus.TIME_LIMIT:
             return f"{title}: nothing found within the time limit, and nothing is proved", "bad"
-        return f"{title}: infeasible", "bad"
+        return f"{title}: {'refused, stock or a ceiling is too short' if decision.needs else 'infeasible'}", "bad"
     if decision.plan.state is PlanState.BLOCKED:
         return f"{title}: blocked, plan {decision.plan.id} may not be used", "bad"
     return f"{title}: approved, plan {decision.plan.id}", "good"
@@ -75,11 +80,13 @@ def show(screen: Screen, result: Planned, *, wide: bool) -> None:
     if decision is None:
         return
     entries = plan_fields(decision.plan, wide=wide) if decision.plan is not None else []
-    entries += [*gate_fields(decision.gates), *proof_fields(decision, result.seconds), *change_fields(decision)]
+    entries += [*gate_fields(decision.gates), *proof_fields(decision, result.seconds)]
+    entries += [*member_fields(decision), *change_fields(decision)]
     if wide:
         entries += _input_fields(decision)
     screen.fields(entries)
     if wide and decision.plan is not None:
+        layout_table(screen, decision)
         stage_table(screen, decision.plan.main)
     trial_table(screen, decision.report)
     alternative_table(screen, decision, most=5 if wide else 3)
@@ -88,14 +95,21 @@ def show(screen: Screen, result: Planned, *, wide: bool) -> None:
 
 
 def plan_fields(plan: Plan, *, wide: bool = False) -> list[Field]:
-    """The plan: layout, money, rate, latency."""
-    layout = plan.main
+    """The plan: layouts, money, rate, latency."""
+    layout, several = plan.main, len(plan.replicas) > 1
     entries = [
         Field("layout", text.stages(layout.stages)),
         Field("precision", f"{layout.precision}, {text.counted(layout.max_concurrency, 'sequence')} in flight"),
+    ]
+    count = sum(entry.count for entry in plan.replicas)
+    if several:
+        entries.append(Field("replicas", f"{count}: {text.plan_shape(plan)}"))
+    elif count > 1:
+        entries.append(Field("replicas", str(count)))
+    entries += [
         Field("cost", f"{text.per_million(plan.cost_per_million_tokens)}, {text.per_hour(plan.cost_per_hour)}"),
-        Field("throughput", f"{text.rate(plan.tokens_per_second)} tokens/s"),
-        Field("GPUs", f"{layout.gpus}: {text.gpus(layout)}"),
+        Field("throughput", f"{text.rate(plan.tokens_per_second)} tokens/s{_load(plan)}"),
+        Field("GPUs", text.plan_gpus(plan)),
     ]
     latency = [
         f"{name} {text.seconds(value)}"
@@ -103,10 +117,18 @@ def plan_fields(plan: Plan, *, wide: bool = False) -> list[Field]:
         if value is not None
     ]
     if latency:
-        entries.append(Field("latency", ", ".join(latency)))
+        entries.append(Field("latency", ", ".join(latency) + (" of the main layout" if several else "")))
     if wide:
         entries.append(Field("requests", f"{layout.requests_per_second:.4g} requests/s"))
     return entries
+
+
+def _load(plan: Plan) -> str:
+    """How much of the capacity the demand takes."""
+    if plan.demand_tokens_per_second is None:
+        return ""
+    share = plan.demand_tokens_per_second / plan.tokens_per_second * 100.0
+    return f", demand {text.rate(plan.demand_tokens_per_second)} ({text.percent(share)})"
 
 
 def gate_fields(gates: Sequence[GateOutcome]) -> list[Field]:
@@ -120,9 +142,10 @@ def gate_fields(gates: Sequence[GateOutcome]) -> list[Field]:
 def gate_text(gate: GateOutcome) -> str:
     """`cost per million tokens $2.31 of at most $2.50: pass, 7.6 % left`."""
     words, written = _GATE_WORDS[gate.name]
+    limit = written(gate.limit) + (f" (policy {gate.policy})" if gate.policy else "")
     if gate.actual is None:
-        return f"{words} unknown, at most {written(gate.limit)}: unknown"
-    told = f"{words} {written(gate.actual)} of at most {written(gate.limit)}: {gate.result.lower()}"
+        return f"{words} unknown, at most {limit}: unknown"
+    told = f"{words} {written(gate.actual)} of at most {limit}: {gate.result.lower()}"
     room = gate.headroom_percent
     if room is None:
         return told
@@ -223,6 +246,40 @@ def _input_fields(decision: Decision) -> list[Field]:
     return entries
 
 
+def layout_table(screen: Screen, decision: Decision) -> None:
+    """The layouts of a plan that has several, or serves several classes, with their shares of the traffic."""
+    plan, classes = decision.plan, sorted(each.name for each in decision.request.workload.classes)
+    if plan is None or (len(plan.replicas) == 1 and len(classes) < 2):
+        return
+    screen.blank()
+    screen.table(
+        [
+            Column("replicas", "number"),
+            Column("layout", "text"),
+            Column("traffic", "number"),
+            Column("classes", "text"),
+            Column("$/h", "number"),
+            Column("tokens/s", "number"),
+        ],
+        [
+            [
+                str(entry.count),
+                layout_text(entry.layout),
+                text.percent(entry.weight * 100.0),
+                ", ".join(
+                    f"{name} {text.percent(share * 100.0)}"
+                    for name, share in zip(classes, entry.class_weights, strict=False)
+                    if share > 0
+                )
+                or "-",
+                text.usd(entry.count * entry.layout.cost_per_hour),
+                text.rate(entry.count * entry.layout.tokens_per_second),
+            ]
+            for entry in plan.replicas
+        ],
+    )
+
+
 def stage_table(screen: Screen, layout: Layout) -> None:
     """The stages, first to last."""
     screen.blank()
@@ -316,47 +373,3 @@ def rejection_table(screen: Screen, decision: Decision) -> None:
         [Column("reason"), Column("count", "number"), Column("pool"), Column("why", "text")],
         [[str(entry.code), f"{entry.count:,}", entry.pool or "-", entry.message] for entry in ordered],
     )
-
-
-def overview(screen: Screen, results: Sequence[Planned]) -> None:
-    """All requests in one table."""
-    screen.table(
-        [
-            Column("name"),
-            Column("state"),
-            Column("prec"),
-            Column("TP", "number"),
-            Column("PP", "number"),
-            Column("GPUs", "number"),
-            Column("$/h", "number"),
-            Column("$/M tokens", "number"),
-            Column("tokens/s", "number"),
-            Column("gates"),
-        ],
-        [_overview_row(result) for result in results],
-    )
-    plans = [result.decision.plan for result in results if result.decision is not None]
-    approved = [plan for plan in plans if plan is not None and plan.state is PlanState.APPROVED]
-    cost = sum(plan.cost_per_hour for plan in approved)
-    screen.text(f"{len(approved)} of {text.counted(len(results), 'request')} approved, {text.per_hour(cost)} in all")
-
-
-def _overview_row(result: Planned) -> list[str]:
-    decision = result.decision
-    if decision is None or decision.plan is None:
-        state = "Suspended" if decision is None else str(decision.report.status)
-        return [result.job.title, state, *["-"] * 8]
-    plan, layout = decision.plan, decision.plan.main
-    failed = [gate.name for gate in decision.gates if gate.result is not GateResult.PASS]
-    return [
-        result.job.title,
-        str(plan.state),
-        layout.precision,
-        "/".join(str(degree) for degree in sorted({stage.tensor_parallel for stage in layout.stages})),
-        str(len(layout.stages)),
-        str(layout.gpus),
-        text.usd(plan.cost_per_hour),
-        text.usd(plan.cost_per_million_tokens),
-        text.rate(plan.tokens_per_second),
-        ",".join(failed) if failed else "pass" if decision.gates else "-",
-    ]

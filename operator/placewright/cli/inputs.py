@@ -1,20 +1,32 @@
-"""From files or a config-dir folder to what is to be planned. Every fault is found before anything is planned."""
+"""From what was read to what is to be planned: pools observed, requests converted. Every fault is found first."""
 
-import json
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-from placewright.cli import documents
-from placewright.cli.faults import Fault, FaultsError
-from placewright.core.model import Request
+from placewright.cli import exits
+from placewright.cli.faults import FaultsError, faults_of
+from placewright.cli.scene import Asking, Scene, Unreadable
+from placewright.core.errors import InvalidRequestError
+from placewright.core.model import Ceiling, Present, Request
 
 if TYPE_CHECKING:
-    from placewright.api.resource import PlacementRequest
-    from placewright.api.validate import Loaded, Validation
+    from placewright.api.surroundings import Surroundings
+    from placewright.kube.inventory import ObservedPool
 
-DEFAULT_NAMESPACE: Final = "default"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why a request cannot be planned although the others are.
+
+    Attributes:
+        error: what is wrong.
+        exit_code: what the command ends with.
+    """
+
+    error: InvalidRequestError
+    exit_code: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +37,10 @@ class Job:
         name: of the resource or the folder.
         namespace: of the resource; empty for a folder.
         source: where it was read.
-        request: what the core decides on; None when the resource is suspended.
+        request: what the core decides on; None when the resource is suspended or cannot be planned.
         generation: of the spec; 1 for a file that no API server has seen.
-        previous: the status that the file holds.
+        previous: the status that was read with it.
+        refusal: why it cannot be planned; None when it can, or is suspended.
     """
 
     name: str
@@ -36,6 +49,7 @@ class Job:
     request: Request | None
     generation: int = 1
     previous: Mapping[str, Any] | None = None
+    refusal: Refusal | None = None
 
     @property
     def title(self) -> str:
@@ -45,146 +59,162 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What was read.
+    """What is to be planned.
 
     Attributes:
         jobs: in the order of the files.
         notes: what the user should know, one line each.
+        observed: the shared pools, usable or not.
+        ceilings: limits on sums of costs.
+        present: plans that requests have now and that stabilization keeps.
     """
 
     jobs: tuple[Job, ...]
     notes: tuple[str, ...]
+    observed: "tuple[ObservedPool, ...]" = ()
+    ceilings: tuple[Ceiling, ...] = ()
+    present: tuple[Present, ...] = ()
 
 
-class Reader:
-    """Reads PlacementRequests and collects what is wrong with them.
+def observe(scene: Scene, *, now: datetime) -> "tuple[ObservedPool, ...]":
+    """Say what each pool of the scene has and costs."""
+    if not scene.pools:
+        return ()
+    from placewright.kube.inventory import observe_pools  # noqa: PLC0415 - --help needs none of it
 
-    Args:
-        pools: a file with a list of pools, for requests that have none of their own.
-    """
-
-    def __init__(self, pools: str | None = None) -> None:
-        self.faults: list[object] = []
-        self.requests: list[tuple[str, Loaded]] = []
-        self._others: Counter[str] = Counter()
-        self._pools_file = pools
-        # A file that cannot be read leaves no pools: the requests are checked all the same, but for their pools.
-        self._pools = None if pools is None else documents.read_pools(pools, self.faults) or []
-        self._filled = 0
-
-    def read(self, paths: Sequence[str]) -> None:
-        """Read files, folders and standard input."""
-        for name in documents.files_of(paths, self.faults):
-            text = documents.read_text(name, self.faults)
-            if text is None:
-                continue
-            for validation in self._validations(text, name):
-                self.faults.extend(validation.faults)
-                self.requests.extend((_place(entry), entry) for entry in validation.requests)
-                self._others.update(validation.others)
-        if not self.requests and not self.faults:
-            got = f"only other kinds: {_listing(self._others)}" if self._others else "nothing"
-            place = ", ".join(paths)
-            self.faults.append(Fault(place=place, got=got, wants="at least one PlacementRequest"))
-
-    def repeated(self, namespace: str = DEFAULT_NAMESPACE) -> list[Fault]:
-        """Requests that share name and namespace, which a file alone cannot tell."""
-        seen: dict[str, str] = {}
-        found: list[Fault] = []
-        for place, loaded in self.requests:
-            meta = loaded.resource.metadata
-            title = f"{meta.namespace or namespace}/{meta.name}"
-            first = seen.setdefault(title, place)
-            if first != place:
-                got = f"{title}, which {first} has already"
-                found.append(Fault(place=f"{place}: metadata.name", got=got, wants="each request once"))
-        return found
-
-    def notes(self) -> list[str]:
-        """What was passed over."""
-        found = [f"skipped other kinds: {_listing(self._others)}"] if self._others else []
-        if self._pools and self.requests and not self._filled:
-            found.append(f"--pools {self._pools_file} has no effect: every request has pools of its own")
-        return found
-
-    def _validations(self, text: str, name: str) -> list["Validation"]:
-        from placewright.api.load import load  # noqa: PLC0415 - --help needs no pydantic
-        from placewright.api.validate import validate  # noqa: PLC0415
-
-        if self._pools is None:
-            whole = validate(text, file=name)
-            if whole.requests or any(fault.document for fault in whole.faults) or load(text, file=name)[1]:
-                return [whole]
-            return [replace(whole, faults=())]  # a file without requests is none of our business
-        read, faults = load(text, file=name)
-        self.faults.extend(faults)
-        return [self._with_pools(document.body, name) for document in read]
-
-    def _with_pools(self, body: Mapping[str, Any], name: str) -> "Validation":
-        """Validate one document, with the pools of --pools when it has none."""
-        from placewright.api.validate import validate  # noqa: PLC0415 - --help needs no pydantic
-
-        spec = body.get("spec")
-        if body.get("kind") != "PlacementRequest" or not isinstance(spec, Mapping) or spec.get("pools") is not None:
-            found = validate(json.dumps(body), file=name)
-            return replace(found, faults=tuple(fault for fault in found.faults if fault.document))
-        self._filled += 1
-        filled = {**body, "spec": {**spec, "pools": self._pools}}
-        found = validate(json.dumps(filled), file=name)
-        moved = [
-            replace(fault, file=str(self._pools_file), path=fault.path.removeprefix("spec."))
-            if fault.path.startswith("spec.pools[")
-            else fault
-            for fault in found.faults
-            if self._pools or not fault.path.startswith("spec.pools")
-        ]
-        return replace(found, faults=tuple(replace(fault, line=None) for fault in moved))
+    nodes, pods = [dict(node) for node in scene.nodes], [dict(pod) for pod in scene.pods]
+    return tuple(observe_pools(scene.pools, scene.policies, nodes, pods, now=now))
 
 
-def _place(loaded: "Loaded") -> str:
-    document = loaded.document
-    line = document.line_of(("metadata", "name"))
-    return document.file if line is None else f"{document.file}:{line}"
-
-
-def _listing(kinds: Counter[str]) -> str:
-    return ", ".join(f"{kind} ({count})" for kind, count in sorted(kinds.items()))
-
-
-def read_files(paths: Sequence[str], *, pools: str | None, namespace: str | None) -> Inputs:
-    """Read PlacementRequests to plan them.
+def to_inputs(
+    scene: Scene, *, now: datetime, keep_present: bool = False, changed: Callable[[Request], Request] | None = None
+) -> Inputs:
+    """Observe the pools and convert the requests.
 
     Args:
-        paths: files, folders, or - for standard input.
-        pools: a file with a list of pools, for the requests that have none of their own.
-        namespace: of the requests whose file names none.
+        scene: what was read.
+        now: for the age of prices and plans.
+        keep_present: plans in the statuses of the requests are there, and stabilization holds for them.
+        changed: what options change in every request.
 
     Raises:
-        FaultsError: with every fault of every file.
+        FaultsError: with every fault of every request. A request whose pools cannot be used now is no fault: it gets
+            a job that says so.
     """
-    reader = Reader(pools)
-    reader.read(paths)
-    home = namespace or DEFAULT_NAMESPACE
-    faults = [*reader.faults, *reader.repeated(home)]
+    observed = observe(scene, now=now)
+    surroundings = _surroundings(scene, observed)
+    jobs: list[Job] = [_unreadable(each) for each in scene.unreadable]
+    faults: list[str] = []
+    for asking in scene.requests:
+        try:
+            jobs.append(_job(asking, surroundings, changed))
+        except InvalidRequestError as error:
+            faults += [f"{asking.place}: {line}" for line in faults_of(error)]
     if faults:
         raise FaultsError(faults)
-    jobs = tuple(_job(place, loaded.resource, home) for place, loaded in reader.requests)
-    return Inputs(jobs=jobs, notes=tuple(reader.notes()))
+    return Inputs(
+        jobs=tuple(jobs),
+        notes=(*scene.notes, *_warnings(observed)),
+        observed=observed,
+        ceilings=_ceilings(scene),
+        present=_present(scene, jobs, now) if keep_present else (),
+    )
 
 
-def _job(place: str, resource: "PlacementRequest", namespace: str) -> Job:
+def _surroundings(scene: Scene, observed: "tuple[ObservedPool, ...]") -> "Surroundings":
+    from placewright.api.surroundings import SharedPool, Surroundings, UnusablePool  # noqa: PLC0415 - --help needs none
+
+    return Surroundings(
+        pools={
+            each.name: SharedPool(
+                pool=each.pool,
+                labels=each.labels,
+                price_as_of=each.price.as_of if each.price is not None else None,
+            )
+            for each in observed
+            if each.pool is not None
+        },
+        policies=scene.policies,
+        profiles=scene.profiles,
+        unusable={
+            each.name: UnusablePool(labels=each.labels, reason=_why(each)) for each in observed if each.pool is None
+        },
+    )
+
+
+def _why(observed: "ObservedPool") -> str:
+    return "; ".join(f"{each.reason}: {each.message}" for each in observed.conditions if each.status != "True")
+
+
+def _job(asking: Asking, surroundings: "Surroundings", changed: Callable[[Request], Request] | None) -> Job:
     from placewright.api.convert import to_request  # noqa: PLC0415 - --help needs no pydantic
 
-    meta = resource.metadata
-    request = None
+    resource, meta = asking.resource, asking.resource.metadata
+    request, refusal = None, None
     if not resource.spec.suspend:
-        named = meta.model_copy(update={"namespace": meta.namespace or namespace})
-        request = to_request(resource.model_copy(update={"metadata": named}))
+        try:
+            request = to_request(resource, surroundings)
+        except InvalidRequestError as error:
+            if not _lacks_usable_pools(asking, surroundings, error):
+                raise
+            refusal = Refusal(error=error, exit_code=exits.INFEASIBLE)
     return Job(
         name=meta.name,
-        namespace=meta.namespace or namespace,
-        source=place,
-        request=request,
+        namespace=meta.namespace or "",
+        source=asking.place,
+        request=request if request is None or changed is None else changed(request),
         generation=1 if meta.generation is None else meta.generation,
         previous=resource.status,
+        refusal=refusal,
     )
+
+
+def _lacks_usable_pools(asking: Asking, surroundings: "Surroundings", error: InvalidRequestError) -> bool:
+    """Whether the selector takes pools, and all of them cannot be used now: no fault of the request."""
+    from placewright.api.surroundings import selects  # noqa: PLC0415 - --help needs no pydantic
+
+    selector = asking.resource.spec.pool_selector
+    meant = any(selects(selector, pool.labels) for pool in surroundings.unusable.values())
+    return error.field.startswith("spec.poolSelector") and meant
+
+
+def _unreadable(given: Unreadable) -> Job:
+    return Job(
+        name=given.name,
+        namespace=given.namespace,
+        source="the cluster",
+        request=None,
+        generation=given.generation,
+        previous=given.status,
+        refusal=Refusal(error=given.error, exit_code=exits.BAD_INPUT),
+    )
+
+
+def _warnings(observed: "tuple[ObservedPool, ...]") -> list[str]:
+    """One line for each pool that cannot be used, or not all of it."""
+    return [
+        f"pool {each.name}: {condition.reason}: {condition.message}"
+        for each in observed
+        for condition in each.conditions
+        if condition.type == "Ready" and condition.status != "True"
+    ]
+
+
+def _ceilings(scene: Scene) -> tuple[Ceiling, ...]:
+    from placewright.api.surroundings import ceilings  # noqa: PLC0415 - --help needs no pydantic
+
+    return tuple(ceilings(scene.policies))
+
+
+def _present(scene: Scene, jobs: list[Job], now: datetime) -> tuple[Present, ...]:
+    from placewright.api.present import present_of  # noqa: PLC0415 - --help needs no pydantic
+
+    requests = {(job.namespace, job.name): job.request for job in jobs if job.request is not None}
+    found = []
+    for asking in scene.requests:
+        request = requests.get(asking.key)
+        if request is None or not asking.resource.status:
+            continue
+        body = asking.resource.model_dump(by_alias=True, exclude_none=True)
+        found.append(present_of(body, request.stabilization, now))
+    return tuple(each for each in found if each is not None)

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from math import inf, isfinite
 from typing import Any, Final, TypeVar
 
 import click
 
 from placewright.cli.faults import Fault, FaultsError, faults_of
-from placewright.cli.inputs import Inputs, Job, read_files
+from placewright.cli.inputs import Inputs, Job, to_inputs
+from placewright.cli.scene import Scene
 from placewright.core.errors import InvalidRequestError
 from placewright.core.model import Method, ObjectiveType, Request
 
@@ -97,6 +99,14 @@ def _parameters(ctx: click.Context, param: click.Parameter, values: tuple[str, .
     return found
 
 
+POOLS_OPTION: Final = click.option(
+    "--pools",
+    metavar="FILE",
+    multiple=True,
+    help="File or folder with further pools, policies, profiles, Nodes and Pods, or with a list of pools (as in"
+    " spec.pools) for requests that have none; may be repeated.",
+)
+
 _SOURCES: Final = (
     click.option(
         "-f",
@@ -104,13 +114,10 @@ _SOURCES: Final = (
         "filenames",
         metavar="FILE",
         multiple=True,
-        help="File or folder with PlacementRequests, - for stdin; may be repeated. Other kinds are skipped.",
+        help="File or folder with PlacementRequests, GPUPools, PlacementPolicies, PerformanceProfiles, Nodes and Pods,"
+        " - for stdin; may be repeated.",
     ),
-    click.option(
-        "--pools",
-        metavar="FILE",
-        help="List of pools (as in spec.pools) for requests that have none of their own; each request may use all.",
-    ),
+    POOLS_OPTION,
     click.option(
         "-n", "--namespace", metavar="NAME", help="Namespace of requests whose file names none.  [default: default]"
     ),
@@ -153,6 +160,22 @@ _SEARCH: Final = (
 )
 
 
+_CLUSTER: Final = (
+    click.option(
+        "--from-cluster",
+        is_flag=True,
+        help="Read the cluster, and only read it: what would be decided now. Files of -f are laid over it.",
+    ),
+    click.option(
+        "--kubeconfig",
+        type=click.Path(),
+        metavar="FILE",
+        help="Credentials.  [default: $KUBECONFIG, then ~/.kube/config]",
+    ),
+    click.option("--context", metavar="NAME", help="Context of the kubeconfig.  [default: its current one]"),
+)
+
+
 def request_options(command: F) -> F:
     """Give a command the options that say what to plan and how."""
     for option in reversed((*_SOURCES, *_SEARCH)):
@@ -160,12 +183,19 @@ def request_options(command: F) -> F:
     return command
 
 
+def cluster_options(command: F) -> F:
+    """Give a command the options that say which cluster to read."""
+    for option in reversed(_CLUSTER):
+        command = option(command)
+    return command
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """The options of `request_options` as they were given."""
+    """The options of `request_options` and `cluster_options` as they were given."""
 
     filenames: tuple[str, ...]
-    pools: str | None
+    pools: tuple[str, ...]
     namespace: str | None
     config_dir: str | None
     max_tp: Mapping[str, int] | None
@@ -176,6 +206,10 @@ class Asked:
     target_cost: float | None
     budgets: tuple[float, ...] | None
     time_limit: float | None
+    from_cluster: bool = False
+    kubeconfig: str | None = None
+    context: str | None = None
+    keep_present: bool = False
 
     def read(self) -> Inputs:
         """Read what is to be planned, with the options applied.
@@ -185,26 +219,62 @@ class Asked:
             click.UsageError: options that do not go together.
         """
         self._check_sources()
-        inputs = self._read_folder(self.config_dir) if self.config_dir is not None else self._read_files()
-        jobs = tuple(self._applied(job) for job in inputs.jobs)
-        faults = [fault for job in jobs for fault in self._misplaced(job)]
+        if self.config_dir is None:
+            return self.inputs(self._scene())
+        inputs = self._read_folder(self.config_dir)
+        return self._checked(replace(inputs, jobs=tuple(self._applied(job) for job in inputs.jobs)))
+
+    def scene(self) -> Scene:
+        """Read files and the cluster; errors as in `read`.
+
+        Raises:
+            click.UsageError: a folder in the CSV format is asked for, which is no scene.
+        """
+        self._check_sources()
+        if self.config_dir is not None:
+            raise click.UsageError("--what-if wants -f or --from-cluster; with --config-dir use --set")
+        return self._scene()
+
+    def inputs(self, scene: Scene) -> Inputs:
+        """Convert a scene to what is to be planned, with the options applied; errors as in `read`."""
+        now = datetime.now(tz=UTC)
+        keep = self.from_cluster or self.keep_present
+        return self._checked(to_inputs(scene, now=now, keep_present=keep, changed=self._changed))
+
+    def _checked(self, inputs: Inputs) -> Inputs:
+        faults = [fault for job in inputs.jobs for fault in self._misplaced(job)]
         if faults:
             raise FaultsError(faults)
-        return replace(inputs, jobs=jobs)
+        return inputs
 
     def _check_sources(self) -> None:
-        if bool(self.filenames) == (self.config_dir is not None):
-            got = "both -f and --config-dir" if self.filenames else "neither -f nor --config-dir"
-            raise click.UsageError(f"got {got}, wants one of them")
+        sources = {"-f": self.filenames, "--from-cluster": self.from_cluster, "--config-dir": self.config_dir}
+        given = [name for name, value in sources.items() if value]
+        if not given:
+            raise click.UsageError("got neither -f nor --config-dir, wants one of them")
+        if self.config_dir is not None and len(given) > 1:
+            raise click.UsageError(f"got both {given[0]} and --config-dir, wants one of them")
         only_folder = {"--max-tp": self.max_tp, "--set": self.parameters}
-        only_files = {"--pools": self.pools, "-n": self.namespace}
+        only_files = {"--pools": self.pools, "-n": self.namespace, "--keep-present": self.keep_present}
         misplaced, other = (only_files, "-f") if self.config_dir is not None else (only_folder, "--config-dir")
         for name, value in misplaced.items():
             if value:
                 raise click.UsageError(f"{name} wants {other}")
+        if not self.from_cluster and (self.kubeconfig or self.context):
+            raise click.UsageError(f"{'--kubeconfig' if self.kubeconfig else '--context'} wants --from-cluster")
 
-    def _read_files(self) -> Inputs:
-        return read_files(self.filenames, pools=self.pools, namespace=self.namespace)
+    def _scene(self) -> Scene:
+        from placewright.cli.reader import Reader  # noqa: PLC0415 - --help needs none of it
+
+        reader = Reader(self.pools)
+        reader.read(self.filenames)
+        if not self.from_cluster:
+            reader.want_requests(", ".join(self.filenames))
+            return reader.scene(self.namespace)
+        from placewright.cli.cluster import read_cluster  # noqa: PLC0415 - --help needs no client
+
+        over = reader.scene(self.namespace)
+        return read_cluster(self.kubeconfig, self.context).under(over)
 
     def _read_folder(self, folder: str) -> Inputs:
         from placewright.configdir import read_config_dir  # noqa: PLC0415 - --help needs no numpy
@@ -248,7 +318,7 @@ class Asked:
         if job.request is None:
             return []
         method, kind = job.request.solver.method, job.request.objective.type
-        faults = []
+        faults = self._not_for_fleets(job, job.request)
         if self.budgets is not None and method is not Method.ENUMERATION:
             got = f"method {method.lower()} for {job.title}"
             faults.append(Fault(place="--budgets", got=got, wants="--method enumeration"))
@@ -260,7 +330,19 @@ class Asked:
             faults.append(Fault(place="--target-cost", got=got, wants="objective CostPerToken"))
         return faults
 
+    def _not_for_fleets(self, job: Job, request: Request) -> list[Fault]:
+        """Options that a request with shared pools, a demand or replicas cannot follow."""
+        if not request.in_fleet:
+            return []
+        got = f"{job.title}, which has shared pools, a demand or replicas"
+        faults = []
+        if self.method is not None and request.solver.method is not Method.EXACT:
+            faults.append(Fault(place=f"--method {self.method}", got=got, wants="--method exact"))
+        if self.cost_weight is not None:
+            faults.append(Fault(place="--cost-weight", got=got, wants="objective CostPerToken or Cost"))
+        return faults
+
 
 def asked(options: Mapping[str, Any]) -> Asked:
     """Pick the shared options out of a command's keyword arguments."""
-    return Asked(**{name: options[name] for name in Asked.__dataclass_fields__})
+    return Asked(**{name: options[name] for name in Asked.__dataclass_fields__ if name in options})

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 def pareto(ctx: click.Context, /, form: str, output: str | None, **options: Any) -> None:
     """Show the frontier: the layouts that no other beats in both cost per hour and throughput.
 
-    Takes the same inputs and options as `plan`, and exits with the same codes.
+    Takes the same inputs and options as `plan`, and exits with the same codes. A frontier is of one replica; a
+    request with shared pools has all of each to itself here.
     """
     from placewright.cli import emit, planning, streams  # noqa: PLC0415 - --help needs none of it
 
@@ -46,7 +47,7 @@ def pareto(ctx: click.Context, /, form: str, output: str | None, **options: Any)
     _check_extras(form)
     inputs = planning.with_frontier(asked(options).read())
     emit.notes(inputs.notes)
-    results = planning.plan_all(inputs)
+    results = planning.answer(inputs).results
     if output is not None:
         streams.write_file(Path(output), _content(results, form))
     elif form in ("table", "plot"):

@@ -1,15 +1,18 @@
-"""Deciding what was read, with a live line, and the results as data."""
+"""Deciding what was read, alone or as a fleet, with a live line, and the results as data."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from placewright.cli import exits
+from placewright.cli import exits, text
 from placewright.cli.inputs import Inputs, Job
 from placewright.cli.progress import LiveLine
-from placewright.core.model import Decision, PlanState, Request
+from placewright.core.model import Decision, FleetDecision, PlanState, ReplicaBounds, Request, Snapshot
+
+if TYPE_CHECKING:
+    from placewright.api.fleet_data import PlanItem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +21,8 @@ class Planned:
 
     Attributes:
         job: what was asked.
-        decision: None when the request is suspended.
-        seconds: how long it took.
+        decision: None when the request is suspended or cannot be planned.
+        seconds: how long it took, alone or with the rest of the fleet.
         decided_at: when.
     """
 
@@ -31,6 +34,8 @@ class Planned:
     @property
     def exit_code(self) -> int:
         """The code of this request alone."""
+        if self.job.refusal is not None:
+            return self.job.refusal.exit_code
         if self.decision is None:
             return exits.PLANNED
         if self.decision.plan is None:
@@ -38,19 +43,89 @@ class Planned:
         return exits.PLANNED if self.decision.plan.state is PlanState.APPROVED else exits.GATE_BLOCKS
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What was decided for everything that was read.
+
+    Attributes:
+        inputs: what was read.
+        results: one for each job, in the order of the files.
+        fleet: None when every request was decided by itself.
+    """
+
+    inputs: Inputs
+    results: tuple[Planned, ...]
+    fleet: FleetDecision | None
+
+    @property
+    def exit_code(self) -> int:
+        """The code that speaks for all of them."""
+        return exit_code(self.results)
+
+
 def with_frontier(inputs: Inputs) -> Inputs:
-    """The same inputs, each asking for its whole frontier."""
-    jobs = (job if job.request is None else replace(job, request=_with_frontier(job.request)) for job in inputs.jobs)
-    return replace(inputs, jobs=tuple(jobs))
+    """The same inputs, each asking for the whole frontier of one replica on its pools."""
+    jobs = (job if job.request is None else replace(job, request=_one_replica(job.request)) for job in inputs.jobs)
+    return replace(inputs, jobs=tuple(jobs), ceilings=(), present=())
 
 
-def _with_frontier(request: Request) -> Request:
-    return replace(request, solver=replace(request.solver, frontier=True))
+def _one_replica(request: Request) -> Request:
+    """The request without what counts replicas: a frontier is of single replicas."""
+    return replace(
+        request,
+        solver=replace(request.solver, frontier=True),
+        workload=replace(request.workload, classes=()),
+        pools=tuple(replace(pool, shared=False) for pool in request.pools),
+        replicas=ReplicaBounds(),
+    )
 
 
-def plan_all(inputs: Inputs) -> list[Planned]:
-    """Decide every job, one after the other."""
-    return [_planned(job) for job in inputs.jobs]
+def answer(inputs: Inputs) -> Answer:
+    """Decide every job: together when one of them is a member of a fleet, otherwise one after the other."""
+    if not is_fleet(inputs):
+        return Answer(inputs=inputs, results=tuple(_planned(job) for job in inputs.jobs), fleet=None)
+    from placewright.core.fleet.decide import decide_fleet  # noqa: PLC0415 - --help needs no solver
+
+    snapshot = snapshot_of(inputs)
+    begun = time.monotonic()
+    with LiveLine(_label(snapshot)) as line:
+        fleet = decide_fleet(snapshot, clock=time.monotonic, on_progress=line.told)
+    return _answer(inputs, fleet, seconds=time.monotonic() - begun)
+
+
+def _answer(inputs: Inputs, fleet: FleetDecision, *, seconds: float) -> Answer:
+    decided_at = datetime.now(tz=UTC)
+    decisions = {(each.request.namespace, each.request.name): each for each in fleet.decisions}
+    results = (
+        Planned(
+            job=job,
+            decision=None if job.request is None else decisions[job.request.namespace, job.request.name],
+            seconds=seconds,
+            decided_at=decided_at,
+        )
+        for job in inputs.jobs
+    )
+    return Answer(inputs=inputs, results=tuple(results), fleet=fleet)
+
+
+def is_fleet(inputs: Inputs) -> bool:
+    """Whether requests depend on each other: they share pools, replicas are counted, or ceilings hold for sums."""
+    requests = [job.request for job in inputs.jobs if job.request is not None]
+    return any(request.in_fleet for request in requests) or bool(requests and inputs.ceilings)
+
+
+def snapshot_of(inputs: Inputs) -> Snapshot:
+    """What the fleet is decided from."""
+    return Snapshot(
+        requests=tuple(job.request for job in inputs.jobs if job.request is not None),
+        pools=tuple(each.pool for each in inputs.observed if each.pool is not None),
+        present=inputs.present,
+        ceilings=inputs.ceilings,
+    )
+
+
+def _label(snapshot: Snapshot) -> str:
+    return f"{text.counted(len(snapshot.requests), 'request')} on {text.counted(len(snapshot.pools), 'shared pool')}"
 
 
 def _planned(job: Job) -> Planned:
@@ -69,23 +144,34 @@ def exit_code(results: Iterable[Planned]) -> int:
     return exits.worst(result.exit_code for result in results)
 
 
-def plan_list(results: Iterable[Planned]) -> dict[str, Any]:
+def plan_list(given: Answer) -> dict[str, Any]:
     """Return the PlacementPlanList of api.md section 3."""
     from placewright.api import outcome  # noqa: PLC0415 - --help needs no pydantic
 
-    items = [
-        outcome.PlanItem(
-            name=result.job.name, namespace=result.job.namespace, status=_status(result), decision=result.decision
-        )
+    return outcome.plan_list(_items(given.results), given.fleet)
+
+
+def _items(results: Sequence[Planned]) -> "list[PlanItem]":
+    from placewright.api.fleet_data import PlanItem  # noqa: PLC0415 - --help needs no pydantic
+
+    return [
+        PlanItem(name=result.job.name, namespace=result.job.namespace, status=_status(result), decision=result.decision)
         for result in results
     ]
-    return outcome.plan_list(items)
 
 
 def _status(result: Planned) -> dict[str, Any]:
-    from placewright.api.outcome import status_for_suspended, to_status  # noqa: PLC0415 - --help needs no pydantic
+    from placewright.api.outcome import (  # noqa: PLC0415 - --help needs no pydantic
+        status_for_invalid,
+        status_for_suspended,
+        to_status,
+    )
 
     job = result.job
+    if job.refusal is not None:
+        return status_for_invalid(
+            job.refusal.error, generation=job.generation, now=result.decided_at, previous=job.previous
+        )
     if result.decision is None:
         return status_for_suspended(generation=job.generation, now=result.decided_at, previous=job.previous)
     return to_status(

@@ -6,7 +6,7 @@ from typing import Final
 from placewright.cli import text
 from placewright.cli.card import gate_fields
 from placewright.cli.screen import Field
-from placewright.core.model import Decision, FixedEfficiency, Layout, ObjectiveType, PlanState, Request
+from placewright.core.model import Decision, FixedEfficiency, Layout, ObjectiveType, Plan, PlanState, Request
 
 _CLOSE: Final = 0.1  # share of a limit within which a figure is said to be near it
 
@@ -44,6 +44,8 @@ def binding_fields(decision: Decision) -> list[Field]:
         return []
     request, layout = decision.request, plan.main
     entries = [*gate_fields(decision.gates), *_latency(request, layout), *_floor(request, layout)]
+    if request.in_fleet:  # stock is the fleet's, and what binds one replica says little of several
+        return [*entries, *_counts(request, plan), *_shape(request, layout)]
     entries += [*_stock(request, layout), *_shape(request, layout)]
     if plan.state is PlanState.APPROVED:
         best = decision.report.bound_cost_per_million_tokens or plan.cost_per_million_tokens
@@ -90,6 +92,15 @@ def _stock(request: Request, layout: Layout) -> list[Field]:
         Field("stock", f"{pool}: {used} of {stock[pool]} GPUs{', all of them' if used == stock[pool] else ''}")
         for pool, used in layout.gpus_by_pool.items()
     ]
+
+
+def _counts(request: Request, plan: Plan) -> list[Field]:
+    count, bounds = sum(entry.count for entry in plan.replicas), request.replicas
+    if bounds.max is not None and count >= bounds.max:
+        return [Field("replicas", f"{count}, the most that are allowed")]
+    if count == bounds.min and count > 1:
+        return [Field("replicas", f"{count}, the fewest that are allowed")]
+    return []
 
 
 def _shape(request: Request, layout: Layout) -> list[Field]:

@@ -19,6 +19,10 @@ COMMANDS: Final = {
         module=f"{_HERE}.explain", attribute="explain", summary="Say why this plan, what lost and what binds."
     ),
     "pareto": Entry(module=f"{_HERE}.pareto", attribute="pareto", summary="Show the frontier of cost and throughput."),
+    "diff": Entry(module=f"{_HERE}.diff", attribute="diff", summary="Show what a change costs, for a pull request."),
+    "pools": Entry(
+        module=f"{_HERE}.pools", attribute="pools", summary="Show shared pools: GPUs, prices, what a node is worth."
+    ),
     "validate": Entry(
         module=f"{_HERE}.validate", attribute="validate", summary="Check files against schema and rules."
     ),

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from math import floor, isfinite, log10
 
-from placewright.core.model import Layout, Stage
+from placewright.core.model import Plan, Stage
 
 
 def usd(value: float) -> str:
@@ -60,6 +60,54 @@ def stages(given: Iterable[Stage]) -> str:
     )
 
 
-def gpus(layout: Layout) -> str:
-    """`8 A100 + 4 V100`."""
-    return " + ".join(f"{count} {pool}" for pool, count in layout.gpus_by_pool.items())
+def change(old: float | None, new: float | None) -> str:
+    """`$2.40 -> $3.60 (+$1.20)`, `$2.40` when nothing changed, `- -> $3.60` for what is new."""
+    if old is None and new is None:
+        return "-"
+    if old is None or new is None:
+        return f"{'-' if old is None else usd(old)} -> {'-' if new is None else usd(new)}"
+    return usd(new) if usd(old) == usd(new) else f"{usd(old)} -> {usd(new)} ({signed(new - old)})"
+
+
+def signed(value: float) -> str:
+    """`+$1.20`, `-$0.40`, `$0.00`: a difference of money."""
+    told = usd(value)
+    return f"+{told}" if value > 0 and told != "$0.00" else told.removeprefix("-") if told == "-$0.00" else told
+
+
+def shape(given: Iterable[tuple[str, int]]) -> str:
+    """`l40s TP4 PP2`, `a100 TP4 + l40s TP2 PP3`: pool and TP degree of each stage, like neighbours counted."""
+    runs = [(pool, degree, len(list(run))) for (pool, degree), run in groupby(given)]
+    return " + ".join(f"{pool} TP{degree}{f' PP{count}' if count > 1 else ''}" for pool, degree, count in runs)
+
+
+def replicas(entries: Iterable[tuple[int, str, Iterable[tuple[str, int]]]]) -> str:
+    """`2 x fp8 l40s TP4, 1 x fp8 a100 TP2`: count, precision and stages of each layout of a plan."""
+    return ", ".join(f"{count} x {precision} {shape(stages)}" for count, precision, stages in entries)
+
+
+def age(seconds: float) -> str:
+    """`40 s`, `12 min`, `5 h`, `3 days`: how old something is."""
+    if seconds < 120:
+        return f"{max(seconds, 0):.0f} s"
+    for size, most, unit in ((60.0, 120.0, "min"), (3600.0, 48.0, "h")):
+        if seconds / size < most:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86400.0:.0f} days"
+
+
+def plan_shape(plan: Plan) -> str:
+    """`2 x fp8 l40s TP4, 1 x fp8 a100 TP2`: the layouts of a plan, most traffic first."""
+    return replicas(
+        (entry.count, entry.layout.precision, [(stage.pool, stage.tensor_parallel) for stage in entry.layout.stages])
+        for entry in sorted(plan.replicas, key=lambda each: -each.weight)
+    )
+
+
+def plan_gpus(plan: Plan) -> str:
+    """`12: 8 A100 + 4 V100`: GPUs of all replicas, in all and by pool."""
+    used: dict[str, int] = {}
+    for entry in plan.replicas:
+        for pool, count in entry.layout.gpus_by_pool.items():
+            used[pool] = used.get(pool, 0) + count * entry.count
+    return f"{sum(used.values())}: " + " + ".join(f"{count} {pool}" for pool, count in used.items())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from placewright.cli import card
+from placewright.cli import card, overview
 from placewright.cli.inputs import Job
 from placewright.cli.planning import Planned
 from placewright.core.model import (
@@ -213,7 +213,7 @@ def test_the_overview_has_a_row_for_each_request(drawn: Draw, golden: Golden) ->
             ("suspended", None),
         )
     ]
-    golden("overview", drawn(lambda screen: card.overview(screen, results)))
+    golden("overview", drawn(lambda screen: overview.table(screen, results)))
 
 
 @pytest.mark.parametrize(

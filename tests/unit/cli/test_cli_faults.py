@@ -195,7 +195,7 @@ def test_validate_tells_the_same_faults(run: Run, file: File, chat: Chat) -> Non
     assert lines == _lines(run("plan", "-f", path))
     result = run("validate", "-f", path, "-o", "json")
     assert result.exit_code == 2
-    assert json.loads(result.stdout) == {"valid": False, "requests": 1, "faults": lines}
+    assert json.loads(result.stdout) == {"valid": False, "requests": 1, "others": 0, "faults": lines}
 
 
 def test_validate_names_what_is_valid(run: Run, file: File, chat: Chat) -> None:
