@@ -1,0 +1,378 @@
+"""The fleet solved: column generation with a proved bound, whole answers at the end (planning.md section 4).
+
+Each column is a whole answer of one ask. A linear program over columns prices the rows; at those prices every ask
+names its best column exactly, which gives the Lagrangian bound. Prices are smoothed towards the best bound's. Asks that
+the program leaves whole are kept; an integer program chooses among the columns of the others. Small problems are then
+closed as one integer program. Priorities are solved one after the other, each with the objectives of the higher ones
+kept as rows.
+
+Deterministic: nothing is carried from one problem to the next, and the order of asks is that of their keys.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from placewright.core.fleet.integer import choose_columns, solve_directly
+from placewright.core.fleet.level import Column, Items, Level, demand_of, rates_of
+from placewright.core.fleet.master import Master, MasterProgram
+from placewright.core.fleet.problem import Problem, Solution
+from placewright.core.model import Progress
+from placewright.core.performance.base import FloatArray
+
+OnProgress = Callable[[Progress], None]
+
+PROVED = 1e-7  # relative gap that counts as none: the integer program's own tolerance is near it
+_TARGET = 1e-4  # relative gap of the linear program at which a problem of many asks stops
+_TARGET_HUGE = 1e-3
+_HUGE = 20_000
+_SMOOTH = 0.5
+_ROUNDS = 200
+_ALL_ACTIVE = 3000  # asks up to which all are in the master; of more, only those that are near to indifferent
+_NEAR_ACTIVE = 1200
+_SAMPLE = 1500
+_DIRECT_OFFERS = 1500  # offers up to which a problem with a gap is closed as one integer program
+_DIRECT_SECONDS = 20.0
+_CHOICE_SECONDS = 2.0
+_CHOICE_ASKS = (60, 400)
+_CHOICE_LOSS = 5e-5  # of the objective, that a choice may lose where there are many asks
+_FEW = 200
+_VARIED = (0.6, 0.8, 0.9, 1.1, 1.25, 1.6)  # of the prices: columns at them give the last choice more to choose from
+
+
+def never() -> bool:
+    """No time limit."""
+    return False
+
+
+def solve(
+    problem: Problem, *, out_of_time: Callable[[], bool] = never, on_progress: OnProgress | None = None
+) -> Solution:
+    """Solve all priorities, highest first.
+
+    Args:
+        problem: asks, offers, rows.
+        out_of_time: asked between rounds; True ends the search with the best answer and its bound.
+        on_progress: told the objective and bound in USD per hour after each round.
+    """
+    kept: dict[int, float] = {}
+    chosen: dict[int, Items] = {}
+    levels: list[tuple[int, float, float]] = []
+    prices = np.zeros(len(problem.capacity))
+    for priority in sorted({int(p) for p in problem.priority}, reverse=True):
+        level = _level(problem, priority, kept)
+        answer = _Search(level, chosen, out_of_time, on_progress).run()
+        chosen = dict(answer.chosen)
+        kept[priority] = answer.objective
+        levels.append((priority, answer.objective, answer.bound))
+        prices = answer.prices[: len(problem.capacity)]
+    offers = problem.ask_start
+    taken = tuple(
+        tuple((offer - int(offers[ask]), count) for offer, count in chosen[ask]) if chosen.get(ask) else None
+        for ask in range(problem.asks)
+    )
+    return Solution(
+        taken=taken,
+        objective=sum(objective for _, objective, _ in levels),
+        bound=sum(bound for _, _, bound in levels),
+        prices=prices,
+        levels=tuple(levels),
+        proved=all(objective - bound <= PROVED * max(1.0, abs(objective)) for _, objective, bound in levels),
+    )
+
+
+def _level(problem: Problem, priority: int, kept: Mapping[int, float]) -> Level:
+    asks = np.flatnonzero(problem.priority >= priority)
+    higher = sorted(kept, reverse=True)
+    keeper = np.full(problem.asks, -1, dtype=np.int64)
+    for at, each in enumerate(higher):
+        keeper[problem.priority == each] = len(problem.capacity) + at
+    own = [kept[each] * (1 + 1e-9) + 1e-12 for each in higher]
+    return Level(
+        problem=problem,
+        asks=asks.astype(np.int64),
+        counted=(problem.priority == priority).astype(np.int64),
+        keeper=keeper,
+        capacity=np.concatenate([problem.capacity, np.array(own)]),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Answer:
+    chosen: Mapping[int, Items]
+    objective: float
+    bound: float
+    prices: FloatArray
+
+
+class _Search:
+    """One level: prices, then whole answers."""
+
+    def __init__(
+        self,
+        level: Level,
+        before: Mapping[int, Items],
+        out_of_time: Callable[[], bool],
+        on_progress: OnProgress | None,
+    ) -> None:
+        self.level = level
+        self.out_of_time = out_of_time
+        self.on_progress = on_progress
+        self.bound = -np.inf
+        self.center = np.zeros(len(level.capacity))
+        # The answer of the higher priorities with everybody else refused is a first answer.
+        self.chosen = {int(ask): level.add(int(ask), before.get(int(ask), ())) for ask in level.asks}
+        self.excess = _excess_prices(level)
+
+    def run(self) -> _Answer:
+        """Bound and answer of the level."""
+        master = self._price_all()
+        if master is not None:
+            for factor in _VARIED:
+                self.level.price(self.center * factor)
+            self._choose(master)
+        self._improve()
+        if self._gap() > PROVED and self._is_small() and not self.out_of_time():
+            self._close()
+        return _Answer(
+            chosen={ask: self.level.columns[index].items for ask, index in self.chosen.items()},
+            objective=self.objective,
+            bound=min(self.bound, self.objective),
+            prices=self.center,
+        )
+
+    @property
+    def objective(self) -> float:
+        """Of the best whole answer."""
+        return sum(self.level.objective_of(self.level.columns[index]) for index in self.chosen.values())
+
+    def _gap(self) -> float:
+        objective = self.objective
+        return (objective - self.bound) / max(1.0, abs(objective))
+
+    def _bounded(self, prices: FloatArray) -> list[int]:
+        bound, best = self.level.price(prices)
+        if bound > self.bound:
+            self.bound, self.center = bound, prices
+        return best
+
+    def _accept(self, chosen: Mapping[int, int]) -> bool:
+        """Keep a whole answer if it holds and is better."""
+        columns = [self.level.columns[index] for index in chosen.values()]
+        if (_usage(self.level, columns) > self.level.capacity * (1 + 1e-9) + 1e-9).any():
+            return False
+        objective = sum(self.level.objective_of(column) for column in columns)
+        if objective >= self.objective * (1 - 1e-12):
+            return False
+        self.chosen = dict(chosen)
+        return True
+
+    # ------------------------------------------------------------------------------------------------- prices
+
+    def _price_all(self) -> Master | None:
+        """Column generation; None when everybody can have the best there is."""
+        prices = np.zeros(len(self.level.capacity))
+        best = self._bounded(prices)
+        if self._accept(dict(zip(self.level.asks.tolist(), best, strict=True))) and self._gap() <= PROVED:
+            return None
+        if len(self.level.asks) > _ALL_ACTIVE:
+            best = self._bounded(self._sampled())
+            return self._sift(best)
+        program = MasterProgram(self.level, self.level.asks.tolist(), self.level.capacity, self.excess)
+        program.add(range(len(self.level.columns)))
+        return self._generate(program)
+
+    def _generate(self, program: MasterProgram) -> Master | None:
+        master = program.solve()
+        for _ in range(_ROUNDS):
+            if master is None or self._told(master.objective) or self.out_of_time():
+                break
+            smooth = _SMOOTH * self.center + (1 - _SMOOTH) * master.prices
+            new = program.add(self._bounded(smooth))
+            if not new:  # only the exact prices tell that nothing is left
+                before = self.bound
+                new = program.add(self._bounded(master.prices))
+                if not new and self.bound <= before + 1e-12 * abs(before):
+                    break
+            if new:
+                master = program.solve() or master
+        return master
+
+    def _told(self, objective: float) -> bool:
+        """Report; whether the linear program's gap is closed."""
+        gap = (objective - self.bound) / max(1.0, abs(objective))
+        if self.on_progress is not None:
+            shown = max(gap, 0.0) * 100.0
+            self.on_progress(Progress(unit="$/h", incumbent=objective, bound=self.bound, gap_percent=shown))
+        asks = len(self.level.asks)
+        return gap <= (1e-9 if asks <= _FEW else _TARGET if asks <= _HUGE else _TARGET_HUGE)
+
+    def _sampled(self) -> FloatArray:
+        """Prices of a part of the asks, evenly spread, on its share of the rows."""
+        asks = self.level.asks
+        part = asks[:: max(1, len(asks) // _SAMPLE)]
+        weight = self.level.problem.refusal_value
+        share = float(weight[part].sum() / weight[asks].sum())
+        level = Level(
+            problem=self.level.problem,
+            asks=part,
+            counted=self.level.counted,
+            keeper=self.level.keeper,
+            capacity=self.level.capacity * share,
+        )
+        search = _Search(level, {}, self.out_of_time, None)
+        search._price_all()
+        return search.center
+
+    def _sift(self, best: Sequence[int]) -> Master | None:
+        """Column generation in which only asks that are near to indifferent are in the linear program."""
+        level, master = self.level, None
+        asks = level.asks.tolist()
+        size = max(_NEAR_ACTIVE, 20 * len(level.capacity))
+        for _ in range(_ROUNDS):
+            best_of = dict(zip(asks, best, strict=True))
+            active = self._near(best_of, size)
+            fixed = [level.columns[self._cheapest(ask)] for ask in asks if ask not in active]
+            left = level.capacity - _usage(level, fixed)
+            program = MasterProgram(level, sorted(active), left, self.excess)
+            program.add(index for ask in sorted(active) for index in level.by_ask[ask])
+            found = program.solve()
+            if found is None:
+                break
+            objective = found.objective + sum(level.objective_of(column) for column in fixed)
+            master = Master(
+                objective=objective,
+                prices=found.prices,
+                shares=(*found.shares, *((self._cheapest(c.ask), 1.0) for c in fixed)),
+                excess=found.excess,
+            )
+            if (
+                found.excess > 1e-6 and not self.out_of_time()
+            ):  # those that are fixed take too much: more must be free to move
+                size *= 2
+                best = self._bounded(_SMOOTH * self.center + (1 - _SMOOTH) * np.minimum(found.prices, 3 * self.center))
+                continue
+            if self._told(objective) or self.out_of_time():
+                break
+            known = len(level.columns)
+            best = self._bounded(_SMOOTH * self.center + (1 - _SMOOTH) * found.prices)
+            if len(level.columns) == known:
+                best = self._bounded(found.prices)
+                if len(level.columns) == known:
+                    break
+        return master
+
+    def _cheapest(self, ask: int) -> int:
+        """The known column of an ask that is best at the best bound's prices."""
+        columns = self.level.columns
+        return min(self.level.by_ask[ask], key=lambda index: self.level.reduced(columns[index], self.center))
+
+    def _near(self, best_of: Mapping[int, int], size: int) -> set[int]:
+        """Asks whose second column is nearly as good as the first at the best bound's prices."""
+        level = self.level
+        found: list[tuple[float, int]] = []
+        for ask in best_of:
+            values = sorted(level.reduced(level.columns[index], self.center) for index in level.by_ask[ask])
+            found.append(((values[1] - values[0]) / max(values[0], 1e-12), ask))
+        found.sort()
+        return {ask for _, ask in found[:size]}
+
+    # ------------------------------------------------------------------------------------------ whole answers
+
+    def _choose(self, master: Master) -> None:
+        """Keep what the master leaves whole and choose among the columns of the rest."""
+        level = self.level
+        share_of: dict[int, list[tuple[float, int]]] = {}
+        for index, share in master.shares:
+            share_of.setdefault(level.columns[index].ask, []).append((share, index))
+        whole = {ask: max(own)[1] for ask, own in share_of.items()}
+        open_asks = [ask for ask in level.asks.tolist() if max(share_of.get(ask, [(0.0, 0)]))[0] < 1 - 1e-7]
+        many = len(level.asks) > _FEW
+        for extra in _CHOICE_ASKS:
+            asks = self._with_flexible(open_asks, whole, extra)
+            fixed = {ask: index for ask, index in whole.items() if ask not in asks}
+            left = level.capacity - _usage(level, [level.columns[index] for index in fixed.values()])
+            allowed = _CHOICE_LOSS * master.objective if many else 0.0
+            found = choose_columns(level, sorted(asks), left, loss=allowed, seconds=_CHOICE_SECONDS)
+            if found is not None and self._accept({**fixed, **found}):
+                near = self.objective - self.bound <= 6 * _TARGET * abs(self.objective)
+                if many and near:
+                    return
+            if len(asks) == len(level.asks):
+                return
+
+    def _with_flexible(self, asks: Sequence[int], whole: Mapping[int, int], extra: int) -> set[int]:
+        """The open asks and those whose change costs least at the best bound's prices."""
+        level = self.level
+        found: list[tuple[float, int]] = []
+        for ask in level.asks.tolist():
+            own = level.by_ask[ask]
+            if len(own) > 2 or (len(own) == 2 and level.columns[own[1]].items):
+                values = sorted(level.reduced(level.columns[index], self.center) for index in own)
+                found.append((values[1] - values[0], ask))
+        found.sort()
+        return {*asks, *(ask for ask in level.asks.tolist() if ask not in whole), *(a for _, a in found[:extra])}
+
+    def _improve(self) -> None:
+        """Let each refused or dear ask take the best of what is left, one after the other."""
+        level = self.level
+        left = level.capacity - _usage(level, [level.columns[index] for index in self.chosen.values()])
+        for ask in level.asks.tolist():
+            current = level.columns[self.chosen[ask]]
+            room = left + _usage(level, [current])
+            better = [
+                (level.objective_of(level.columns[index]), index)
+                for index in level.by_ask[ask]
+                if all(amount <= room[row] * (1 + 1e-9) + 1e-9 for row, amount in level.columns[index].uses)
+            ]
+            if better and min(better)[0] < level.objective_of(current) * (1 - 1e-12):
+                self.chosen[ask] = min(better)[1]
+                left = room - _usage(level, [level.columns[self.chosen[ask]]])
+
+    def _is_small(self) -> bool:
+        problem = self.level.problem
+        sizes = np.diff(problem.ask_start)[self.level.asks]
+        classes = np.diff(problem.class_start)[self.level.asks]
+        return bool((sizes * (1 + (classes > 1) * classes)).sum() <= _DIRECT_OFFERS)
+
+    def _close(self) -> None:
+        """Solve the level as one integer program."""
+        hint = {ask: self.level.columns[index].items for ask, index in self.chosen.items()}
+        whole = solve_directly(self.level, hint=hint, seconds=_DIRECT_SECONDS)
+        if whole is None:
+            return
+        if all(_covers(self.level.problem, ask, items) for ask, items in whole.chosen.items() if items):
+            self._accept({ask: self.level.add(ask, items) for ask, items in whole.chosen.items()})
+        self.bound = max(self.bound, whole.bound)
+
+
+def _covers(problem: Problem, ask: int, items: Items) -> bool:
+    """Whether counts really cover the demand; with several classes the program's own shares are trusted."""
+    low = int(problem.ask_start[ask])
+    if items == tuple((low + offer, count) for offer, count in problem.standing[ask]):
+        return True
+    demand = demand_of(problem, ask)
+    if len(demand) > 1:
+        return True
+    rates = rates_of(problem, ask)
+    return sum(float(rates[offer - low, 0]) * count for offer, count in items) >= float(demand[0]) * (1 - 1e-9)
+
+
+def _usage(level: Level, columns: Sequence[Column]) -> FloatArray:
+    used = np.zeros(len(level.capacity))
+    for column in columns:
+        for row, amount in column.uses:
+            used[row] += amount
+    return used
+
+
+def _excess_prices(level: Level) -> FloatArray:
+    """A price of each row at which no ask would use it: more than any refusal per unit."""
+    problem = level.problem
+    most = np.ones(len(level.capacity))
+    offers = np.repeat(np.arange(len(problem.cost)), np.diff(problem.use_start))
+    refusal: FloatArray = problem.refusal_value[level.offer_ask[offers]]
+    np.maximum.at(most, problem.use_row, refusal / problem.use_amount)
+    most[len(problem.capacity) :] = 2.0
+    return most
