@@ -127,8 +127,8 @@ def test_splitting_traffic_beats_whole_slices() -> None:
     )
     ask = Ask(key="a", demands=(6.0, 8.5), offers=offers, refusal_value=300.0)
     solution = solve(make_problem([ask], [10.0, 10.0]))
-    assert solution.taken == (((0, 3), (1, 1)),)
-    assert oracle.levels([ask], [10.0, 10.0]) == ((0, 6.0),)
+    assert solution.taken == (((0, 2), (1, 1)),)
+    assert oracle.levels([ask], [10.0, 10.0]) == ((0, 5.0),)
 
 
 def test_the_oracle_splits_two_classes_as_by_hand() -> None:
