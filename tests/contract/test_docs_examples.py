@@ -1,0 +1,39 @@
+"""What the pages show can be used as it stands: manifests are valid, links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from placewright.api.validate import validate
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+MANIFESTS = re.compile(r"^```yaml\n(apiVersion: placewright\.dev/.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\((?P<file>[^)#:\s]+)(?:#[^)]*)?\)")
+
+
+def manifests() -> list[tuple[str, str]]:
+    return [
+        (f"{page.relative_to(ROOT)}[{index}]", text)
+        for page in DOCS
+        for index, text in enumerate(MANIFESTS.findall(page.read_text(encoding="utf-8")))
+    ]
+
+
+def test_there_are_manifests_to_check() -> None:
+    assert "docs/fleet.md[0]" in [name for name, _ in manifests()]
+
+
+@pytest.mark.parametrize(("name", "text"), manifests(), ids=[name for name, _ in manifests()])
+def test_manifests_are_valid(name: str, text: str) -> None:
+    found = validate(text, file=name)
+    assert found.faults == ()
+    assert [*found.requests, *found.pools, *found.policies, *found.profiles] != []
+    assert found.others == ()
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    linked = [match["file"] for match in LINK.finditer(page.read_text(encoding="utf-8"))]
+    assert [file for file in linked if not (page.parent / file).exists()] == []
