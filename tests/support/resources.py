@@ -183,6 +183,11 @@ def damaged(schema: Mapping[str, Any], body: Json, at: Path = ("spec",)) -> Iter
             if name in schema.get("required", ()):
                 yield f"{where}.{name} missing", _without(body, (*at, name))
             yield from damaged(schema["properties"][name], body, (*at, name))
+    if isinstance(value, dict) and "additionalProperties" in schema:
+        many = {f"key-{index}": next(iter(value.values())) for index in range(schema["maxProperties"] + 1)}
+        yield f"{where} too many keys", replaced(body, at, many)
+        for name in value:
+            yield from damaged(schema["additionalProperties"], body, (*at, name))
     if isinstance(value, list):
         for index in range(len(value)):
             yield from damaged(schema["items"], body, (*at, index))
@@ -209,6 +214,9 @@ def _out_of_bounds(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _bad_texts(schema: Mapping[str, Any], value: str) -> Iterator[tuple[str, Any]]:
+    if value.startswith("20") and "T" in value:
+        yield "on no day", "2026-02-30T00:00:00Z"
+        yield "at no hour", "2026-02-28T24:00:00Z"
     yield "empty", ""
     yield "too long", (value or "a") * (schema["maxLength"] + 1)
     if "pattern" in schema:
@@ -216,10 +224,11 @@ def _bad_texts(schema: Mapping[str, Any], value: str) -> Iterator[tuple[str, Any
 
 
 def _bad_lists(schema: Mapping[str, Any], value: list[Any]) -> Iterator[tuple[str, Any]]:
-    yield "too many", value * (schema["maxItems"] + 1)
+    if value:
+        yield "too many", value * (schema["maxItems"] + 1)
     if schema.get("minItems"):
         yield "too few", []
-    if schema.get("x-kubernetes-list-type") in {"set", "map"}:
+    if value and schema.get("x-kubernetes-list-type") in {"set", "map"}:
         yield "twice the same", [value[0], *value]
 
 

@@ -281,7 +281,7 @@ _KEPT_OTHERS: dict[str, Json] = {
 }
 
 BROKEN: dict[str, tuple[Json, str, str]] = {
-    **{name: (small_request(**changes), *said) for name, (changes, *said) in _BROKEN_REQUESTS.items()},
+    **{name: (small_request(**changes), at, said) for name, (changes, at, said) in _BROKEN_REQUESTS.items()},
     **_BROKEN_OTHERS,
 }
 """Bodies that break one rule, where the API server says it, what it says."""

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from placewright.api.base import CAPABILITY_PATTERN, Amount, Inert, Label, LabelKey, LabelValue, rule, rules
+from placewright.api.base import CAPABILITY_PATTERN, Amount, Inert, Label, LabelKey, LabelMap, LabelValue, rule, rules
 
 GpuName = Annotated[str, Field(min_length=1, max_length=63)]
 """The key of a GPU in the catalog, or the name of an accelerator."""
@@ -115,7 +115,7 @@ class SelectorTerm(Inert):
 class LabelSelector(Inert):
     """Chooses objects by their labels, as Kubernetes does: all terms must hold, and an empty selector takes all."""
 
-    match_labels: Annotated[dict[str, LabelValue], Field(max_length=64)] | None = None
+    match_labels: LabelMap | None = None
     """Labels that must have exactly these values."""
     match_expressions: list[SelectorTerm] | None = Field(
         default=None, max_length=64, json_schema_extra={"x-kubernetes-list-type": "atomic"}

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from placewright.api import cel
 from placewright.api.base import API_VERSION, GROUP, Inert
 from placewright.api.gpu_pool import GPUPool
-from placewright.api.kinds import KINDS, Kind
+from placewright.api.kinds import KINDS
 from placewright.api.load import Document, Fault, load
 from placewright.api.parse import FieldFault, Location, Resource, field_faults, path_text, plain, shown
 from placewright.api.performance_profile import PerformanceProfile
@@ -157,7 +157,6 @@ def _faults(body: Mapping[str, Any]) -> Iterator[FieldFault]:
     except ValidationError as error:
         yield from field_faults(error, kind.resource)
         return
-    yield from _wrong_scope(body, kind)
     yield from _duplicates(resource, kind.name)
     yield from _rules(resource, kind.name)
 
@@ -169,14 +168,6 @@ def _wrong_kind(body: Mapping[str, Any]) -> Iterator[FieldFault]:
             near = get_close_matches(got, wanted, n=1) if isinstance(got, str) else []
             wants = f"{near[0]}?" if near else f"{', '.join(wanted[:-1])} or {wanted[-1]}".removeprefix(" or ")
             yield FieldFault(location=(name,), got=shown(got) if got is not None else "nothing", wants=wants)
-
-
-def _wrong_scope(body: Mapping[str, Any], kind: Kind) -> Iterator[FieldFault]:
-    """A namespace of what lives in none; the API server lets "default" pass."""
-    namespace = body["metadata"].get("namespace")
-    if not kind.namespaced and namespace not in (None, "default"):
-        wants = f"none, since a {kind.name} is cluster-wide"
-        yield FieldFault(location=("metadata", "namespace"), got=shown(namespace), wants=wants)
 
 
 def _spec_data(resource: Inert) -> dict[str, Any]:
