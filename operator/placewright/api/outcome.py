@@ -27,6 +27,19 @@ from placewright.api.surroundings import EMPTY, Surroundings
 from placewright.core.errors import InvalidRequestError
 from placewright.core.model import Decision, FleetDecision, Measured, MoveReason, Pool, Profile
 
+__all__ = [
+    "PlanItem",
+    "plan_list",
+    "same_decision",
+    "status_for_failed_solve",
+    "status_for_invalid",
+    "status_for_solving",
+    "status_for_suspended",
+    "status_for_waiting",
+    "to_status",
+    "warnings_of",
+]
+
 Status = dict[str, Any]
 
 # What changes although the decision does not.
