@@ -33,7 +33,7 @@ SEEN = pool(
     heldByOthers=4,
     allocated=20,
     free=8,
-    price={"perGPUHour": 1.2, "source": "PlacementPolicy", "asOf": "2026-11-21T10:00:00Z"},
+    price={"perGPUHour": 1.2, "source": "PolicyTable", "asOf": "2026-11-21T10:00:00Z"},
 )
 
 
@@ -60,7 +60,7 @@ def test_a_pool_shows_its_stock_by_state_and_its_price_with_source_and_age() -> 
         "pool_gpus,pool=l40s,state=allocated": 20,
         "pool_gpus,pool=l40s,state=free": 8,
         "pool_gpus,pool=l40s,state=held_by_others": 4,
-        "pool_price_usd_per_gpu_hour,pool=l40s,source=PlacementPolicy": 1.2,
+        "pool_price_usd_per_gpu_hour,pool=l40s,source=PolicyTable": 1.2,
         "price_last_update_timestamp_seconds,pool=l40s": 1795255200,
     }
 
