@@ -95,7 +95,8 @@ def facts_of(node: Json) -> Facts | None:
     resources = [resource for resource in GPU_RESOURCES if whole(allocatable.get(resource, 0))]
     memory = memory_gib(labels)
     kind = _kind(labels, instance, memory)
-    if not (resources or kind.product or any(resource in allocatable for resource in GPU_RESOURCES)):
+    divided = partitioned(labels, allocatable) or _several_makers(resources)
+    if not (resources or divided or kind.product or any(resource in allocatable for resource in GPU_RESOURCES)):
         return None
     resource = resources[0] if resources else ""
     gpus = whole(allocatable[resource]) if resource else 0
@@ -117,12 +118,12 @@ def facts_of(node: Json) -> Facts | None:
         region=labels.get(REGION_LABEL, ""),
         taints=_taints(spec),
         price=_price_text(metadata),
-        away=_away(node, resources),
-        divided=partitioned(labels, allocatable) or _several_makers(resources),
+        away=_away(node, counted=bool(resources or divided)),
+        divided=divided,
     )
 
 
-def _away(node: Json, resources: list[str]) -> str:
+def _away(node: Json, *, counted: bool) -> str:
     spec, status = node.get("spec") or {}, node.get("status") or {}
     if node["metadata"].get("deletionTimestamp"):
         return "Deleting"
@@ -131,11 +132,11 @@ def _away(node: Json, resources: list[str]) -> str:
     ready = next((each.get("status") for each in status.get("conditions") or () if each.get("type") == "Ready"), None)
     if ready != "True":
         return "NotReady"
-    return "" if resources else "NoGPUs: none is allocatable; does the device plugin run?"
+    return "" if counted else "NoGPUs: none is allocatable; does the device plugin run?"
 
 
 def _several_makers(resources: list[str]) -> str:
-    return f"SeveralMakers: {' and '.join(resources)}" if len(resources) > 1 else ""
+    return f"SeveralMakers: {' and '.join(resources)} on one Node" if len(resources) > 1 else ""
 
 
 def _kind(labels: Mapping[str, str], instance: catalog.InstanceType | None, memory: float | None) -> _Kind:
@@ -182,7 +183,7 @@ def _checked(key: str, product: str, memory: float | None, intra_node_gbps: floa
     if memory is None or memory_fits(key, memory):
         return _Kind(key=key, product=product, intra_node_gbps=intra_node_gbps)
     nominal = catalog.gpu_defaults(key).nominal_gb
-    told = f"{product} is a {key} of {nominal:g} GB, and its memory label says {memory:.1f} GiB"
+    told = f"{product} means {key} with {nominal:g} GB, and the memory label says {memory:.1f} GiB"
     return _Kind(key=None, product=product, unknown=f"UnknownGPU: {told}")
 
 

@@ -231,7 +231,7 @@ def _assembled(
         rooms=space.free,
     )
     if space.nodes:
-        told = f"{sum(space.free)} {gpu.name} on {len(space.nodes)} Nodes"
+        told = f"{sum(space.free)} {gpu.name} on {len(space.nodes)} {problems.nodes_word(len(space.nodes))}"
         conditions = _conditions("NodesFound", told, price, looked_at)
     else:
         worst = looked_at[0] if looked_at and looked_at[0].type != problems.NO_PRICE else _no_usable(left_out)

@@ -27,9 +27,9 @@ def _mig(labels: Mapping[str, str], allocatable: Mapping[str, object]) -> str:
     for resource, quantity in allocatable.items():
         if resource.startswith("nvidia.com/mig-") and whole(quantity):
             return f"MIG: {resource} is allocatable"
-    for label, value in labels.items():
-        if label.startswith("nvidia.com/mig-") and whole(value) and _MIG_COUNT_LABEL.fullmatch(label):
-            return f"MIG: {label}={value}"
+    for label in labels:
+        if label.startswith("nvidia.com/mig-") and _MIG_COUNT_LABEL.fullmatch(label) and whole(labels[label]):
+            return f"MIG: {label}={labels[label]}"
     size = labels.get("cloud.google.com/gke-gpu-partition-size", "")
     return f"MIG: cloud.google.com/gke-gpu-partition-size={size}" if size else ""
 

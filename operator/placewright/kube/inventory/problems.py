@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from placewright.api.conditions import Condition
+from placewright.api.figures import figure
 from placewright.core.figures import number
 from placewright.kube.inventory.facts import Facts
 from placewright.kube.inventory.observed import LeftOut, ObservedPrice
@@ -51,9 +52,8 @@ def of_selection(selection: Selection) -> list[Condition]:
     found = []
     if not selection.matched:
         seen = selection.without_gpus
-        told = (
-            f"{seen} {_nodes(seen)} match, and nothing on them points to GPUs" if seen else "no Node has these labels"
-        )
+        nobody = f"{seen} {nodes_word(seen)} match, and nothing on them points to GPUs"
+        told = nobody if seen else "no Node has these labels"
         found.append(problem(NO_NODES_MATCH, f"spec.nodeSelector: {told}"))
     unknown = _by_reason(selection.left_out, UNKNOWN_GPU)
     if unknown:
@@ -103,10 +103,11 @@ def of_pricing(pricing: Pricing, *, old: bool) -> list[Condition]:
 
 def price_text(price: ObservedPrice) -> str:
     """Write a price and where it comes from: `$1.20 (PlacementPolicy default)`."""
-    return f"${number(price.per_gpu_hour)} per GPU and hour ({price.detail or price.source})"
+    return f"${number(figure(price.per_gpu_hour), 6)} per GPU and hour ({price.detail or price.source})"
 
 
-def _nodes(count: int) -> str:
+def nodes_word(count: int) -> str:
+    """Return Node or Nodes."""
     return "Node" if count == 1 else "Nodes"
 
 

@@ -11,7 +11,9 @@ GPU_RESOURCES: Final = ("nvidia.com/gpu", "amd.com/gpu")
 REQUEST_LABEL: Final = "placewright.dev/request"
 """Pods with this label are ours: what they hold is allocated to a request."""
 
-_TERMINAL: Final = frozenset({"Succeeded", "Failed"})
+TERMINAL: Final = frozenset({"Succeeded", "Failed"})
+"""Phases in which a Pod holds nothing any more."""
+
 _SUFFIXES: Final = {"k": 10**3, "M": 10**6, "Ki": 2**10, "Mi": 2**20}
 
 
@@ -34,7 +36,7 @@ def held_by_others(pods: Iterable[Json]) -> dict[tuple[str, str], int]:
     for pod in pods:
         spec = pod.get("spec") or {}
         node = spec.get("nodeName")
-        if not node or (pod.get("status") or {}).get("phase") in _TERMINAL:
+        if not node or (pod.get("status") or {}).get("phase") in TERMINAL:
             continue
         if REQUEST_LABEL in ((pod.get("metadata") or {}).get("labels") or {}):
             continue

@@ -1,7 +1,7 @@
 """What the operator keeps in memory of a Node or a Pod: the fields that this package reads, and nothing else.
 
-A large cluster has 20,000 Pods of 10 KB and more; trimmed they take some hundred bytes each. Equal trimmed objects
-mean that nothing changed which a pool depends on.
+A large cluster has 20,000 Pods of 10 KB and more; trimmed, those with GPUs take some hundred bytes each and the others
+nothing. Equal trimmed objects mean that nothing changed which a pool depends on.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from placewright.kube.client import Json
 from placewright.kube.inventory.facts import PRICE_KEY
-from placewright.kube.inventory.resources import GPU_RESOURCES, REQUEST_LABEL
+from placewright.kube.inventory.resources import GPU_RESOURCES, REQUEST_LABEL, TERMINAL
 
 _VENDORS: Final = ("nvidia.com/", "amd.com/")
 # Changes each time that it is written, and no pool depends on it.
@@ -64,19 +64,19 @@ def _node_status(status: Mapping[str, Any]) -> Json:
     return {"allocatable": allocatable, "conditions": conditions}
 
 
-def trim_pod(pod: Json) -> Json:
-    """Return a Pod with its namespace and name, its Node, its phase, whose it is, and the GPUs of its containers."""
+def trim_pod(pod: Json) -> Json | None:
+    """Return a Pod with its namespace, name, Node and phase, and the GPUs of its containers.
+
+    None for a Pod that takes nothing away from a pool: it requests no GPUs, stands on no Node yet, has ended, or is
+    ours. Such Pods are most of a cluster, and what happens to them is no news.
+    """
     metadata, spec, status = pod.get("metadata") or {}, pod.get("spec") or {}, pod.get("status") or {}
-    kept: Json = {name: intern(metadata[name]) for name in ("namespace",) if name in metadata}
-    if "name" in metadata:
-        kept["name"] = metadata["name"]
-    owner = (metadata.get("labels") or {}).get(REQUEST_LABEL)
-    if owner is not None:
-        kept["labels"] = {REQUEST_LABEL: owner}
-    trimmed: Json = {"metadata": kept, "spec": _pod_spec(spec)}
-    if status.get("phase"):
-        trimmed["status"] = {"phase": intern(status["phase"])}
-    return trimmed
+    kept = _pod_spec(spec)
+    phase = status.get("phase", "")
+    if "nodeName" not in kept or len(kept) == 1 or phase in TERMINAL or REQUEST_LABEL in (metadata.get("labels") or {}):
+        return None
+    trimmed: Json = {"metadata": {name: metadata[name] for name in ("namespace", "name") if name in metadata}}
+    return {**trimmed, "spec": kept, "status": {"phase": intern(phase)}}
 
 
 def _pod_spec(spec: Mapping[str, Any]) -> Json:
