@@ -66,6 +66,15 @@ DEFAULT_METRICS_ADDRESS = "0.0.0.0:8080"
     help="Between two full LISTs, which find what a gap in the watch lost.",
 )
 @click.option(
+    "--fleet-debounce",
+    type=click.FloatRange(0.0, 60.0),
+    default=0.5,
+    show_default=True,
+    metavar="SECONDS",
+    envvar="PLACEWRIGHT_FLEET_DEBOUNCE",
+    help="How long a change of shared pools or their requests waits for more, to be planned together.",
+)
+@click.option(
     "--log-format",
     type=click.Choice(["json", "text"]),
     default="json",
@@ -91,6 +100,7 @@ def run(  # noqa: PLR0913 - one argument for each option
     solver_memory_mib: int,
     solver_grace: float,
     resync: float,
+    fleet_debounce: float,
     log_format: str,
     log_level: str,
 ) -> None:
@@ -116,6 +126,7 @@ def run(  # noqa: PLR0913 - one argument for each option
         solver_memory_mib=solver_memory_mib,
         solver_grace_seconds=solver_grace,
         resync_seconds=resync,
+        fleet_debounce_seconds=fleet_debounce,
     )
     try:
         asyncio.run(run_operator(options))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,11 +43,22 @@ def status_digest(resource: Json) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=12).digest()
 
 
-class ObjectCache:
-    """Every live request as last seen. Kept by watch, LIST and our own writes, whichever is newer."""
+def _ignore(_: object) -> None:
+    """Nobody wants to know."""
 
-    def __init__(self) -> None:
+
+class ObjectCache:
+    """Every live request as last seen. Kept by watch, LIST and our own writes, whichever is newer.
+
+    Args:
+        seen: told of each object that is newer than what was known, before anything is done about it.
+        gone: told of each name that is there no more.
+    """
+
+    def __init__(self, *, seen: Callable[[Json], None] = _ignore, gone: Callable[[Key], None] = _ignore) -> None:
         self._entries: dict[Key, Entry] = {}
+        self._seen = seen
+        self._gone = gone
 
     def get(self, key: Key) -> Entry | None:
         """What is known of a key."""
@@ -74,6 +85,7 @@ class ObjectCache:
             settled=before.settled if before is not None and same else None,
             view=view_of(resource),
         )
+        self._seen(resource)
         return before, True
 
     def settle(self, resource: Json, now: float) -> None:
@@ -91,6 +103,12 @@ class ObjectCache:
         if entry is None or entry.settled is None or entry.uid != metadata["uid"]:
             return False
         return entry.settled == (int(metadata["generation"]), status_digest(resource))
+
+    def unsettle(self, *, but: Container[Key]) -> None:
+        """Forgets that the operator was content, except with these: what they are decided from has changed."""
+        for key, entry in self._entries.items():
+            if key not in but and entry.settled is not None:
+                self._entries[key] = replace(entry, settled=None)
 
     def is_unsettled(self, resource: Json) -> bool:
         """Whether this is the newest that is known of an object, and the operator is not content with it."""
@@ -112,6 +130,7 @@ class ObjectCache:
         if entry is None or entry.uid != uid:
             return False
         del self._entries[key]
+        self._gone(key)
         return True
 
     def vanished(self, listed: Iterable[Key], list_began: float, namespaces: frozenset[str] | None) -> list[Entry]:

@@ -8,6 +8,7 @@ from typing import Any
 from placewright import catalog
 from placewright.api import convert, outcome
 from placewright.api.parse import parse
+from placewright.api.surroundings import EMPTY, Surroundings
 from placewright.core.errors import InvalidRequestError
 from placewright.core.identity import inputs_hash
 from placewright.core.model import Request
@@ -42,26 +43,28 @@ class Judgement:
     render: Callable[[Json], Json | None]
     final: bool = True
 
-    def facts(self, stored: Json) -> dict[str, Any]:
-        """What the log line carries besides the names."""
-        status = stored.get("status", {})
-        plan, solver = status.get("plan") or {}, status.get("solver") or {}
-        facts = {
-            "generation": stored["metadata"]["generation"],
-            "reason": ready_of(stored).get("reason"),
-            "plan": plan.get("id"),
-            "costPerHour": plan.get("costPerHour"),
-            "costPerMillionTokens": plan.get("costPerMillionTokens"),
-            "solveSeconds": solver.get("durationSeconds"),
-        }
-        return {name: value for name, value in facts.items() if value is not None}
+
+def facts_of(stored: Json) -> dict[str, Any]:
+    """What the log line of a written status carries besides the names."""
+    status = stored.get("status", {})
+    plan, solver = status.get("plan") or {}, status.get("solver") or {}
+    facts = {
+        "generation": stored["metadata"]["generation"],
+        "reason": ready_of(stored).get("reason"),
+        "plan": plan.get("id"),
+        "costPerHour": plan.get("costPerHour"),
+        "costPerMillionTokens": plan.get("costPerMillionTokens"),
+        "solveSeconds": solver.get("durationSeconds"),
+    }
+    return {name: value for name, value in facts.items() if value is not None}
 
 
-def judge(resource: Json, *, trust: bool = True) -> Judgement | Question | None:
-    """What to do about an object: write a status, solve it first, or nothing (None).
+def judge(resource: Json, *, surroundings: Surroundings = EMPTY, trust: bool = True) -> Judgement | Question | None:
+    """What to do about an object that is planned alone: write a status, solve it first, or nothing (None).
 
     Args:
         resource: as stored.
+        surroundings: policies and profiles that it is read with.
         trust: a status that names exactly these inputs is taken as our own; False when somebody else has been at it.
     """
     generation = int(resource["metadata"]["generation"])
@@ -73,7 +76,7 @@ def judge(resource: Json, *, trust: bool = True) -> Judgement | Question | None:
             ),
         )
     try:
-        request = convert.to_request(parse(resource))
+        request = convert.to_request(parse(resource), surroundings)
     except InvalidRequestError as error:
         refused = error
         return Judgement(

@@ -228,5 +228,8 @@ def _briefly(whole: FleetDecision, part: Snapshot) -> FleetDecision:
 
 
 def _brief(decision: Decision, request: Request) -> Decision:
-    """The decision without its explanations, and with our own copy of the request."""
+    """The decision without what only a status shows of it, and with our own copy of the request."""
+    if decision.plan is None:
+        relaxation = decision.relaxation and replace(decision.relaxation, request=request)
+        return replace(decision, request=request, relaxation=relaxation)
     return replace(decision, request=request, alternatives=(), frontier=(), rejections=(), relaxation=None)

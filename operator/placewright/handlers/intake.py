@@ -1,9 +1,10 @@
 """Takes in what the watch and the periodic LIST tell, and queues what needs a decision."""
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Container
 from typing import Protocol
 
 from placewright.handlers.cache import Json, ObjectCache, key_of
@@ -47,6 +48,7 @@ class Intake:
         self._supersede = supersede
         self._clock = clock
         self._wall_clock = wall_clock
+        self._again = asyncio.Event()
         self.watch_event_at: float | None = None
         self.watch_event_unix: float | None = None
         self.list_ok_at: float | None = None
@@ -105,7 +107,14 @@ class Intake:
             except (ApiError, UnreachableError) as error:
                 log.warning("LIST failed", extra={"error": str(error)})
                 pause = min(5.0, interval_seconds)
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._again.wait(), pause)
+            self._again.clear()
+
+    def rejudge(self, *, but: Container[Key]) -> None:
+        """Has every request judged again, except these: what they are decided from has changed."""
+        self._cache.unsettle(but=but)
+        self._again.set()
 
     def _remind(self, resource: Json) -> None:
         """Queues what should be settled and is not: whatever went wrong, nothing is lost for longer than this."""

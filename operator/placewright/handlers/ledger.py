@@ -88,17 +88,18 @@ class Ledger:
         self._stored: dict[Key, Holding] = {}
         self._coming: dict[Key, Holding] = {}
 
-    def see(self, resource: Json) -> None:
-        """Takes in the newest stored object of a request."""
-        holding = holding_of(resource)
+    def see(self, resource: Json) -> bool:
+        """Takes in the newest stored object of a request; returns whether it holds something else than before."""
+        key, holding = key_of(resource), holding_of(resource)
         if holding is NOTHING:
-            self._stored.pop(key_of(resource), None)
-        else:
-            self._stored[key_of(resource)] = holding
+            return self.forget(key)
+        before = self._stored.get(key)
+        self._stored[key] = holding
+        return holding != before
 
-    def forget(self, key: Key) -> None:
-        """The request is gone, and what it held with it."""
-        self._stored.pop(key, None)
+    def forget(self, key: Key) -> bool:
+        """The request is gone, and what it held with it; returns whether it held anything."""
+        return self._stored.pop(key, None) is not None
 
     def of(self, key: Key) -> Holding:
         """What the stored status of a request holds."""
@@ -161,9 +162,9 @@ def without(pool: Pool, kept: Sequence[Holding]) -> Pool:
                 rooms[node] -= size
     else:
         for size in sorted((size for groups in entries for size in _sizes(groups)), reverse=True):
-            node = min((n for n, room in enumerate(rooms) if room >= size), key=lambda n: (rooms[n], n), default=None)
-            if node is not None:
-                rooms[node] -= size
+            able = [node for node, room in enumerate(rooms) if room >= size]
+            if able:
+                rooms[min(able, key=lambda node: rooms[node])] -= size
     return replace(pool, rooms=tuple(sorted(rooms, reverse=True)))
 
 

@@ -5,20 +5,27 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 from placewright import __version__
 from placewright.core.errors import PlacewrightError
-from placewright.core.model import Request
+from placewright.core.model import Request, Snapshot
 from placewright.handlers import watching, worker
-from placewright.handlers.cache import Json, ObjectCache
+from placewright.handlers.cache import Json, ObjectCache, key_of
+from placewright.handlers.fleet import Fleet, FleetParts
+from placewright.handlers.fleet_solutions import FleetSolutions
 from placewright.handlers.intake import Intake
+from placewright.handlers.kinds import KindStatuses
+from placewright.handlers.ledger import Ledger
+from placewright.handlers.members import Members
 from placewright.handlers.options import OperatorOptions
+from placewright.handlers.publisher import Publisher
 from placewright.handlers.queue import CoalescingQueue
 from placewright.handlers.reconcile import Reconciler
 from placewright.handlers.solutions import Solutions
-from placewright.handlers.solver import Solved, SolveEntry, SolveOutcome, SolverPool
+from placewright.handlers.solver import FleetEntry, FleetOutcome, Solved, SolveEntry, SolveOutcome, SolverPool
+from placewright.handlers.surveyor import Surveyor
 from placewright.kube.access import Access, access_for
 from placewright.kube.client import ApiError, KubeClient, UnreachableError
 from placewright.kube.events import EventRecorder, TokenBucket
@@ -26,7 +33,7 @@ from placewright.kube.status import WriteResult
 from placewright.telemetry.health import Health, Heartbeats
 from placewright.telemetry.metrics import Metrics, Vitals
 from placewright.telemetry.server import HttpServer, parse_address
-from placewright.telemetry.views import Key
+from placewright.telemetry.views import Key, PoolView, pool_view_of
 
 log = logging.getLogger(__name__)
 
@@ -49,19 +56,31 @@ class Operator:
         options: what it was told.
         access: credentials of the cluster.
         client: calls on the API server.
-        entry: what a solver process runs.
+        entry: what a solver process runs for a request that is decided alone.
+        fleet_entry: what it runs for requests that are decided together.
     """
 
-    def __init__(self, options: OperatorOptions, *, access: Access, client: KubeClient, entry: SolveEntry) -> None:
+    def __init__(
+        self,
+        options: OperatorOptions,
+        *,
+        access: Access,
+        client: KubeClient,
+        entry: SolveEntry,
+        fleet_entry: FleetEntry,
+    ) -> None:
         self._options = options
         self._access = access
         self._client = client
         self._stop = asyncio.Event()
         self._tick: float | None = None
-        self.cache = ObjectCache()
+        self.cache = ObjectCache(seen=self._on_seen, gone=self._on_gone)
         self.queue: CoalescingQueue[Key, Json] = CoalescingQueue(debounce_seconds=options.debounce_seconds)
         self.pool = SolverPool(
-            entry, processes=options.solver_processes, memory_limit_bytes=options.solver_memory_mib * _MIB
+            entry,
+            fleet_entry=fleet_entry,
+            processes=options.solver_processes,
+            memory_limit_bytes=options.solver_memory_mib * _MIB,
         )
         self.solutions = Solutions(
             self.pool,
@@ -69,8 +88,16 @@ class Operator:
             grace_seconds=options.solver_grace_seconds,
             on_solved=self._on_solved,
         )
-        self.metrics = Metrics(version=__version__, views=self.cache.views, vitals=self._vitals)
+        self.metrics = Metrics(
+            version=__version__,
+            views=self.cache.views,
+            vitals=self._vitals,
+            pool_views=self._pool_views,
+            fleet=lambda: self.fleet.report,
+        )
         self.recorder = EventRecorder(client, bucket=TokenBucket(per_second=_EVENTS_PER_SECOND, burst=_EVENTS_BURST))
+        self.surveyor = Surveyor(client, changed=self._on_survey, resync_seconds=options.resync_seconds)
+        self.fleet = self._make_fleet()
         self.reconciler = Reconciler(
             queue=self.queue,
             cache=self.cache,
@@ -79,9 +106,42 @@ class Operator:
             recorder=self.recorder,
             count=self._on_write,
             parallel=options.parallel_writes,
+            together=self.fleet,
         )
         self.intake = Intake(cache=self.cache, queue=self.queue, supersede=self.reconciler.supersede)
         self.health = Health(self._heartbeats, relist_seconds=options.resync_seconds)
+
+    def _make_fleet(self) -> Fleet:
+        members = Members(Ledger())
+        self.fleet_solutions = FleetSolutions(
+            self.pool, grace_seconds=self._options.solver_grace_seconds, on_solved=self._on_fleet_solved
+        )
+        publisher = Publisher(
+            members=members,
+            cache=self.cache,
+            transport=self._client,
+            recorder=self.recorder,
+            count=self._on_write,
+            moved=self.metrics.plan_moved,
+            superseded=lambda resource: self.queue.put(key_of(resource), resource),
+            parallel=self._options.parallel_writes,
+        )
+        kinds = KindStatuses(
+            surveyor=self.surveyor, ledger=members.ledger, transport=self._client, count=self._on_write
+        )
+        return Fleet(
+            FleetParts(
+                surveyor=self.surveyor,
+                members=members,
+                solutions=self.fleet_solutions,
+                publisher=publisher,
+                kinds=kinds,
+            ),
+            ready=lambda: self.intake.list_ok_at is not None,
+            backlog=lambda: self.queue.waiting_since() is not None,
+            rejudge=self._rejudge,
+            debounce_seconds=self._options.fleet_debounce_seconds,
+        )
 
     async def run(self) -> None:
         """Runs until SIGTERM or SIGINT.
@@ -115,6 +175,16 @@ class Operator:
             await self._wait_for_crd()
             if self._stop.is_set():
                 return
+            parts += [
+                self._spawn(reflector.run(), f"read {reflector.kind.plural}")
+                for reflector in self.surveyor.reflectors()
+            ]
+            parts.append(self._spawn(self.fleet.run(), "fleet"))
+            known = self._spawn(self.surveyor.known(), "rules")
+            await asyncio.wait({known, stopped, *parts}, return_when=asyncio.FIRST_COMPLETED)
+            if not known.done():
+                known.cancel()
+            self.fleet.begin()
             options = self._options
             listing = self.intake.run(self._client, options.namespaces, interval_seconds=options.resync_seconds)
             parts.append(self._spawn(listing, "list"))
@@ -174,12 +244,32 @@ class Operator:
         result = str(outcome.decision.report.status) if isinstance(outcome, Solved) else outcome.reason
         self.metrics.solve_duration_seconds.labels(str(request.solver.method), result).observe(outcome.seconds)
 
+    def _on_fleet_solved(self, part: Snapshot, outcome: FleetOutcome) -> None:
+        del part
+        result = str(outcome.decision.report.status) if isinstance(outcome, Solved) else outcome.reason
+        self.metrics.fleet_solved(result, outcome.seconds)
+
+    def _on_survey(self) -> None:
+        self.fleet.trigger()
+
+    def _on_seen(self, resource: Json) -> None:
+        self.fleet.seen(resource)
+
+    def _on_gone(self, key: Key) -> None:
+        self.fleet.gone(key)
+
+    def _rejudge(self, but: Collection[Key]) -> None:
+        self.intake.rejudge(but=but)
+
+    def _pool_views(self) -> Collection[PoolView]:
+        return [pool_view_of(known.resource) for known in self.surveyor.pools.objects()]
+
     def _on_write(self, result: WriteResult) -> None:
         self.metrics.status_writes_total.labels(str(result)).inc()
 
     def _vitals(self) -> Vitals:
         return Vitals(
-            queue_depth=len(self.queue) + self.reconciler.in_work(),
+            queue_depth=len(self.queue) + self.reconciler.in_work() + self.fleet.waiting(),
             watch_last_event_timestamp_seconds=self.intake.watch_event_unix,
         )
 
@@ -189,10 +279,10 @@ class Operator:
             list_ok=self.intake.list_ok_at,
             watch_event=self.intake.watch_event_at,
             list_found_changes=self.intake.list_found_changes_at,
-            queue_waiting_since=self.queue.waiting_since(),
-            progress=self.reconciler.last_progress,
+            queue_waiting_since=min(_known(self.queue.waiting_since(), self.fleet.waiting_since()), default=None),
+            progress=max(_known(self.reconciler.last_progress, self.fleet.last_progress), default=None),
             solver_alive=self.pool.alive,
-            solve_limit_seconds=self.solutions.longest_limit_seconds(),
+            solve_limit_seconds=self.solutions.longest_limit_seconds() + self.fleet_solutions.longest_limit_seconds(),
         )
 
     @staticmethod
@@ -200,12 +290,19 @@ class Operator:
         return asyncio.create_task(work, name=name)
 
 
-async def run_operator(options: OperatorOptions, *, entry: SolveEntry = worker.solve) -> None:
+def _known(*moments: float | None) -> list[float]:
+    return [moment for moment in moments if moment is not None]
+
+
+async def run_operator(
+    options: OperatorOptions, *, entry: SolveEntry = worker.solve, fleet_entry: FleetEntry = worker.solve_fleet
+) -> None:
     """Runs the operator until a signal.
 
     Args:
         options: what it was told.
-        entry: what a solver process runs; tests give one that hangs or dies.
+        entry: what a solver process runs for one request; tests give one that hangs or dies.
+        fleet_entry: what it runs for a part of the fleet; likewise.
 
     Raises:
         CredentialsError: no usable credentials.
@@ -216,4 +313,5 @@ async def run_operator(options: OperatorOptions, *, entry: SolveEntry = worker.s
     parse_address(options.metrics_address)  # before anything is begun
     access = access_for(options.kubeconfig, options.context)
     async with access.session() as session:
-        await Operator(options, access=access, client=KubeClient(session, access.server), entry=entry).run()
+        client = KubeClient(session, access.server)
+        await Operator(options, access=access, client=client, entry=entry, fleet_entry=fleet_entry).run()

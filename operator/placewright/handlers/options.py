@@ -19,6 +19,7 @@ class OperatorOptions:
         solver_grace_seconds: beyond a request's own time limit before its process is killed.
         resync_seconds: between two full LISTs.
         debounce_seconds: how long a changed request waits for more changes.
+        fleet_debounce_seconds: how long a change of the fleet or its pools waits for more changes.
         parallel_writes: status writes at once.
         drain_seconds: on SIGTERM, how long decisions under way may take to be written.
     """
@@ -32,5 +33,6 @@ class OperatorOptions:
     solver_grace_seconds: float = 5.0
     resync_seconds: float = 120.0
     debounce_seconds: float = 0.05
+    fleet_debounce_seconds: float = 0.5
     parallel_writes: int = 16
     drain_seconds: float = 5.0

@@ -6,10 +6,19 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from placewright.api.surroundings import EMPTY, Surroundings
 from placewright.handlers.cache import Json, ObjectCache
-from placewright.handlers.decisions import Judgement, Question, judge, judge_outcome, judge_solving, transition_of
+from placewright.handlers.decisions import (
+    Judgement,
+    Question,
+    facts_of,
+    judge,
+    judge_outcome,
+    judge_solving,
+    transition_of,
+)
 from placewright.handlers.queue import CoalescingQueue
 from placewright.handlers.rivals import Rivals
 from placewright.handlers.solutions import Job, Solutions
@@ -24,6 +33,46 @@ log = logging.getLogger(__name__)
 _LONG_SOLVE_SECONDS = 2.0  # only a solve longer than this is announced by a status of its own
 _FIRST_RETRY_SECONDS = 0.5
 _LAST_RETRY_SECONDS = 60.0
+
+
+class Together(Protocol):
+    """The seam: plans requests that share something (`Fleet` does)."""
+
+    def wants(self, resource: Json) -> bool:
+        """Whether a request is planned together with others."""
+        ...
+
+    def take(self, resource: Json, *, ours: bool) -> None:
+        """Has a request planned with the others; `ours` is False when somebody else wrote its status."""
+        ...
+
+    def leave(self, key: Key) -> None:
+        """A request is planned alone, or not at all."""
+        ...
+
+    def rules(self) -> Surroundings:
+        """What requests that are planned alone are read with."""
+        ...
+
+
+class Alone:
+    """No fleet: every request is planned alone, without policies and profiles."""
+
+    def wants(self, resource: Json) -> bool:
+        """Never."""
+        del resource
+        return False
+
+    def take(self, resource: Json, *, ours: bool) -> None:
+        """Never called."""
+        raise AssertionError(resource, ours)
+
+    def leave(self, key: Key) -> None:
+        """It was never in."""
+
+    def rules(self) -> Surroundings:
+        """None."""
+        return EMPTY
 
 
 @dataclass(slots=True)
@@ -50,8 +99,8 @@ class Reconciler:
         transport: writes the status.
         recorder: posts Events.
         count: counts writes.
+        together: plans requests that share something.
         parallel: how many requests are converted or written at once; waiting for a solve does not count.
-        clock: monotonic seconds.
     """
 
     def __init__(
@@ -64,15 +113,15 @@ class Reconciler:
         recorder: EventRecorder,
         count: Callable[[WriteResult], None],
         parallel: int,
-        clock: Callable[[], float] = time.monotonic,
+        together: Together | None = None,
     ) -> None:
         self._queue = queue
+        self._together = together or Alone()
         self._cache = cache
         self._solutions = solutions
         self._transport = transport
         self._recorder = recorder
         self._count = count
-        self._clock = clock
         self._busy = asyncio.Semaphore(parallel)
         self._work: dict[Key, _Work] = {}
         self._attempts: dict[Key, int] = {}
@@ -115,7 +164,7 @@ class Reconciler:
 
     async def _reconcile(self, key: Key, resource: Json) -> None:
         """One request; holds a `busy` permit except while it waits for a solve."""
-        work = _Work(resource, self._clock(), asyncio.get_running_loop().create_future())
+        work = _Work(resource, time.monotonic(), asyncio.get_running_loop().create_future())
         self._work[key] = work
         try:
             retry_seconds = await self._step(key, work)
@@ -131,7 +180,7 @@ class Reconciler:
         finally:
             del self._work[key]
             self._busy.release()
-            self.last_progress = self._clock()
+            self.last_progress = time.monotonic()
         if retry_seconds is None:
             self._attempts.pop(key, None)
         else:
@@ -145,17 +194,28 @@ class Reconciler:
             if not work.resource:
                 return None
         resource = work.resource
-        if resource["metadata"].get("deletionTimestamp") or self._cache.is_settled(resource):
+        if resource["metadata"].get("deletionTimestamp"):
+            self._together.leave(key)
+            return None
+        if self._cache.is_settled(resource):
             return None
         tampered = self._cache.is_tampered(resource)
-        if tampered and (pause := self._rivals.pause_seconds(key, self._clock())):
+        if tampered and (pause := self._rivals.pause_seconds(key, time.monotonic())):
             self._queue.put(key, resource, delay_seconds=pause)
             return None
         if tampered:
             log.warning("somebody else wrote this status; putting it back", extra=_names(key))
-        judgement = judge(resource, trust=not tampered)
+        if self._together.wants(resource):
+            self._together.take(resource, ours=not tampered)
+            return None
+        self._together.leave(key)
+        return await self._alone(key, work, trust=not tampered)
+
+    async def _alone(self, key: Key, work: _Work, *, trust: bool) -> float | None:
+        """A request that is planned without others."""
+        judgement = judge(work.resource, surroundings=self._together.rules(), trust=trust)
         if judgement is None:
-            self._cache.settle(resource, self._clock())
+            self._cache.settle(work.resource, time.monotonic())
             return None
         if isinstance(judgement, Question):
             return await self._answer(key, work, judgement)
@@ -227,13 +287,13 @@ class Reconciler:
         before = work.resource
         work.resource = written.stored
         if judgement.final:
-            self._cache.settle(written.stored, self._clock())
+            self._cache.settle(written.stored, time.monotonic())
         else:
-            self._cache.observe(written.stored, self._clock())
+            self._cache.observe(written.stored, time.monotonic())
         if written.result is not WriteResult.WRITTEN:
             return
-        seconds = round(self._clock() - work.began, 4)
-        log.info(judgement.headline, extra={**_names(key), **judgement.facts(written.stored), "seconds": seconds})
+        seconds = round(time.monotonic() - work.began, 4)
+        log.info(judgement.headline, extra={**_names(key), **facts_of(written.stored), "seconds": seconds})
         transition = transition_of(before, written.stored)
         if transition is not None and judgement.final:
             self._recorder.record(transition)

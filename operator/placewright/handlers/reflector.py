@@ -178,11 +178,7 @@ class Reflector(Generic[T]):
                     log.info("watch has to begin anew", extra={"kind": self.kind.plural, "error": item.get("message")})
                     return ""
                 version = str(item["metadata"]["resourceVersion"])
-                if kind == "DELETED":
-                    changed = self._drop(item)
-                else:
-                    changed = kind != "BOOKMARK" and self.take(item)
-                if changed:
+                if self._drop(item) if kind == "DELETED" else kind != "BOOKMARK" and self.take(item):
                     self._changed()
         return version
 
