@@ -137,3 +137,23 @@ def test_the_oracle_splits_two_classes_as_by_hand() -> None:
     assert oracle.spare_load((2.0, 4.0), taken) == pytest.approx(0.0, abs=1e-9)
     assert oracle.spare_load((2.0, 4.1), taken) < 0
     assert oracle.spare_load((1.0, 2.0), taken) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("demand", "copies", "taken"), [(4.0, 0, ((0, 2), (1, 2))), (0.5, 3, ((0, 2), (1, 1)))])
+def test_equal_offers_on_two_short_rows_are_both_taken(
+    demand: float, copies: int, taken: tuple[tuple[int, int], ...]
+) -> None:
+    offers = tuple(Offer(cost_per_hour=0.5, rates=(1.0,), uses=((row, 1.0),)) for row in range(2))
+    ask = Ask(key="a", demands=(demand,), offers=offers, min_copies=copies, refusal_value=30.0)
+    assert solve(make_problem([ask], [2.0, 2.0])).taken == (taken,)
+
+
+def test_a_class_that_no_stock_serves_refuses_all() -> None:
+    offers = (
+        Offer(cost_per_hour=0.5, rates=(1.0, 0.0), uses=((0, 1.0),)),
+        Offer(cost_per_hour=0.5, rates=(0.0, 1.0), uses=((1, 1.0),)),
+    )
+    ask = Ask(key="a", demands=(0.5, 0.5), offers=offers, refusal_value=30.0)
+    solution = solve(make_problem([ask], [4.0, 0.0]))
+    assert solution.taken == (None,)
+    assert solution.proved

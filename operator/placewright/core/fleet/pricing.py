@@ -123,10 +123,13 @@ def cover(
 
 
 @compiled
-def undominated(value: Any, rate: Any, cost: Any, copies: Any, limit: Any, plain: bool, order: Any) -> int:
+def undominated(
+    need: float, least_copies: int, value: Any, rate: Any, cost: Any, copies: Any, limit: Any, plain: bool, order: Any
+) -> int:
     """Keep in `order` (sorted by value/rate) the offers that no single other one replaces; returns how many.
 
-    Plain: neither copies nor cost are limited, so value and rate alone decide.
+    Another one replaces an offer only where the rows hold as many of it as the whole need takes: otherwise both may be
+    wanted side by side. Plain: neither copies nor cost are limited, so value and rate alone decide.
     """
     kept = 0
     for i in range(order.shape[0]):
@@ -136,7 +139,8 @@ def undominated(value: Any, rate: Any, cost: Any, copies: Any, limit: Any, plain
         beaten = False
         for j in range(kept):
             b = order[j]
-            better = value[b] <= value[a] and rate[b] >= rate[a] and limit[b] >= limit[a]
+            wanted = max(np.ceil(need / rate[b]), np.ceil(least_copies / copies[b]))
+            better = value[b] <= value[a] and rate[b] >= rate[a] and limit[b] >= wanted
             if better and (plain or (cost[b] <= cost[a] and copies[b] == copies[a])):
                 beaten = True
                 break
@@ -191,7 +195,17 @@ def price_single(
         own_rate = rate[rate_start[index]]
         plain = min_copies[r] == 0 and max_copies[r] >= 2147483647 and max_cost[r] == np.inf
         order = np.argsort(own_value / own_rate, kind="mergesort")
-        kept = undominated(own_value, own_rate, cost[index], copies[index], limit[index], plain, order)
+        kept = undominated(
+            demand[class_start[r]],
+            min_copies[r],
+            own_value,
+            own_rate,
+            cost[index],
+            copies[index],
+            limit[index],
+            plain,
+            order,
+        )
         order = order[:kept]
         chosen = index[order]
         taken = np.zeros(kept, dtype=np.int64)
