@@ -86,6 +86,7 @@ def test_options_have_the_defaults_of_the_command() -> None:
     assert told["solver"]["memoryMiB"] == defaults["solver_memory_mib"]
     assert told["solver"]["graceSeconds"] == defaults["solver_grace"]
     assert told["resyncSeconds"] == defaults["resync"]
+    assert told["fleet"]["debounceSeconds"] == defaults["fleet_debounce"]
     assert told["log"] == {"format": defaults["log_format"], "level": defaults["log_level"]}
     assert f"{told['http']['host']}:{told['http']['port']}" == defaults["metrics_address"]
 
