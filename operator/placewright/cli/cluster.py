@@ -114,17 +114,10 @@ def _requests(bodies: Iterable[Json]) -> tuple[list[Asking], list[Unreadable]]:
         try:
             resource: PlacementRequest = parse(_whole(body, "PlacementRequest"))
         except InvalidRequestError as error:
-            bad.append(
-                Unreadable(
-                    namespace=str(meta.get("namespace", "")),
-                    name=str(meta["name"]),
-                    generation=int(meta.get("generation", 1)),
-                    status=body.get("status"),
-                    error=error,
-                )
-            )
+            bad.append(Unreadable(body=body, error=error))
         else:
-            good.append(Asking(place=f"the cluster's {meta.get('namespace', '')}/{meta['name']}", resource=resource))
+            place = f"the cluster's {meta.get('namespace', '')}/{meta['name']}"
+            good.append(Asking(place=place, resource=resource, of_cluster=True))
     return good, bad
 
 

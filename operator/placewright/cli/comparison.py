@@ -65,7 +65,8 @@ class Kind(StrEnum):
     REMOVED = "Removed"
     PLACED = "Placed"  # had no approved plan and has one now
     LOST = "Lost"  # had an approved plan and has none now
-    MOVED = "Moved"  # has another plan
+    MOVED = "Moved"  # has another layout
+    CHANGED = "Changed"  # has the same layout at other figures: price, demand, layers of its stages
     STILL = "StillUnplaced"  # has no approved plan on either side
 
 
@@ -92,7 +93,7 @@ class Change:
             return Kind.REMOVED
         before, after = self.old.state is State.APPROVED, self.new.state is State.APPROVED
         if before and after:
-            return Kind.SAME if self.old.plan_id == self.new.plan_id else Kind.MOVED
+            return _kind_of_plans(self.old, self.new)
         if before or after:
             return Kind.PLACED if after else Kind.LOST
         return Kind.STILL
@@ -106,6 +107,19 @@ class Change:
     def is_worse_off(self) -> bool:
         """Whether it has no approved plan now and had one, or was not there."""
         return self.new is not None and self.new.state in _UNPLACED and self.kind in (Kind.ADDED, Kind.LOST)
+
+
+def _kind_of_plans(old: Standing, new: Standing) -> Kind:
+    if old.layout != new.layout:
+        return Kind.MOVED
+    same = old.plan_id == new.plan_id and _price(old) == _price(new)
+    return Kind.SAME if same else Kind.CHANGED
+
+
+def _price(standing: Standing) -> str:
+    """As a status and as a decision tell it: with six digits."""
+    price = standing.cost_per_million_tokens
+    return "" if price is None else text.usd(price)
 
 
 _UNPLACED = frozenset({State.BLOCKED, State.INFEASIBLE, State.REFUSED, State.TIME_LIMIT, State.INVALID})
@@ -192,7 +206,9 @@ class Side:
 
 def side_of(given: Answer) -> Side:
     """What was decided, as one side."""
-    return Side(standings={_key(each): standing_of(each) for each in given.results}, pools=_capacities(given))
+    keeps = given.inputs.keeps_present
+    standings = {_key(each): standing_of(each, keeps_present=keeps) for each in given.results}
+    return Side(standings=standings, pools=_capacities(given))
 
 
 def present_side(given: Answer) -> Side:
@@ -202,20 +218,20 @@ def present_side(given: Answer) -> Side:
 
 
 def _capacities(given: Answer) -> dict[str, int]:
-    return {each.name: each.pool.gpus for each in given.inputs.observed if each.pool is not None}
+    return {each.name: each.capacity for each in given.inputs.observed if each.pool is not None}
 
 
 def _key(result: Planned) -> Key:
     return result.job.namespace, result.job.name
 
 
-def standing_of(result: Planned) -> Standing:
-    """What was decided for one request."""
+def standing_of(result: Planned, *, keeps_present: bool = False) -> Standing:
+    """What was decided for one request; a suspended one keeps its plan where plans of statuses are there."""
     decision = result.decision
     if result.job.refusal is not None:
         return Standing(state=State.INVALID, gpus_by_pool={}, reason=str(result.job.refusal.error))
     if decision is None:
-        kept = standing_in(result.job.previous)
+        kept = standing_in(result.job.previous if keeps_present else None)
         return kept if kept.state is State.APPROVED else Standing(state=State.SUSPENDED, gpus_by_pool={})
     plan = decision.plan
     if plan is None:

@@ -16,6 +16,7 @@ _WORDS: Final = {
     Kind.PLACED: "placed",
     Kind.LOST: "LOST",
     Kind.MOVED: "moves",
+    Kind.CHANGED: "changes",
     Kind.STILL: "no plan",
 }
 
@@ -23,11 +24,6 @@ _WORDS: Final = {
 def word(change: Change) -> str:
     """What happens to a request, in one or two words: `moves`, `added, Blocked`."""
     told = _WORDS[change.kind]
-    if change.kind is Kind.SAME and change.old is not None and change.new is not None:
-        differs = text.change(change.old.cost_per_hour, change.new.cost_per_hour) != text.change(
-            change.new.cost_per_hour, change.new.cost_per_hour
-        )
-        return "price" if differs else told
     if change.new is not None and change.new.state not in (State.APPROVED, State.UNPLANNED):
         return f"{told}, {change.new.state}"
     return told
@@ -35,14 +31,7 @@ def word(change: Change) -> str:
 
 def is_news(change: Change) -> bool:
     """Whether anything differs between the sides."""
-    if change.kind is not Kind.SAME:
-        return change.kind is not Kind.STILL or change.old != change.new
-    return word(change) != _WORDS[Kind.SAME] or _tokens(change.old) != _tokens(change.new)
-
-
-def _tokens(standing: Standing | None) -> str:
-    price = None if standing is None else standing.cost_per_million_tokens
-    return "-" if price is None else text.usd(price)
+    return change.kind is not Kind.SAME and (change.kind is not Kind.STILL or change.old != change.new)
 
 
 def _hourly(change: Change) -> str:
@@ -83,6 +72,7 @@ def counts(comparison: Comparison) -> str:
     words = {
         Kind.LOST: "lost",
         Kind.MOVED: "moved",
+        Kind.CHANGED: "changed",
         Kind.PLACED: "placed",
         Kind.ADDED: "added",
         Kind.REMOVED: "removed",

@@ -41,8 +41,8 @@ def proof_text(report: FleetReport) -> str:
 def uses_of(given: Answer) -> list[tuple[Pool, PoolUse]]:
     """Every usable shared pool with what the plans take of it, also one that no request may use."""
     uses = {use.name: use for use in given.fleet.pools} if given.fleet is not None else {}
-    pools = sorted((each.pool for each in given.inputs.observed if each.pool is not None), key=lambda pool: pool.name)
-    return [(pool, uses.get(pool.name, PoolUse(name=pool.name, capacity=pool.gpus, used=0))) for pool in pools]
+    stock = given.inputs.stock
+    return [(pool, uses.get(pool.name, PoolUse(name=pool.name, capacity=pool.gpus, used=0))) for pool in stock]
 
 
 def pool_table(screen: Screen, uses: Sequence[tuple[Pool, PoolUse]]) -> None:

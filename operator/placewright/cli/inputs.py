@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from placewright.cli import exits
+from placewright.cli import exits, keeping
 from placewright.cli.faults import FaultsError, faults_of
 from placewright.cli.scene import Asking, Scene, Unreadable
 from placewright.core.errors import InvalidRequestError
-from placewright.core.model import Ceiling, Present, Request
+from placewright.core.model import Ceiling, Pool, Present, Request
 
 if TYPE_CHECKING:
+    from placewright.api.conditions import Condition
     from placewright.api.surroundings import Surroundings
     from placewright.kube.inventory import ObservedPool
 
@@ -65,15 +66,19 @@ class Inputs:
         jobs: in the order of the files.
         notes: what the user should know, one line each.
         observed: the shared pools, usable or not.
+        stock: the usable ones, with what may be planned on.
         ceilings: limits on sums of costs.
         present: plans that requests have now and that stabilization keeps.
+        keeps_present: whether plans in statuses are there at all.
     """
 
     jobs: tuple[Job, ...]
     notes: tuple[str, ...]
     observed: "tuple[ObservedPool, ...]" = ()
+    stock: tuple[Pool, ...] = ()
     ceilings: tuple[Ceiling, ...] = ()
     present: tuple[Present, ...] = ()
+    keeps_present: bool = False
 
 
 def observe(scene: Scene, *, now: datetime) -> "tuple[ObservedPool, ...]":
@@ -102,10 +107,14 @@ def to_inputs(
             a job that says so.
     """
     observed = observe(scene, now=now)
-    surroundings = _surroundings(scene, observed)
+    kept = keeping.kept(scene) if keep_present else keeping.NOTHING
+    stock = {each.name: keeping.without(each.pool, kept) for each in observed if each.pool is not None}
+    surroundings = _surroundings(scene, observed, stock)
     jobs: list[Job] = [_unreadable(each) for each in scene.unreadable]
     faults: list[str] = []
     for asking in scene.requests:
+        if asking.key in kept.going:
+            continue
         try:
             jobs.append(_job(asking, surroundings, changed))
         except InvalidRequestError as error:
@@ -114,25 +123,27 @@ def to_inputs(
         raise FaultsError(faults)
     return Inputs(
         jobs=tuple(jobs),
-        notes=(*scene.notes, *_warnings(observed)),
+        notes=(*scene.notes, *_warnings(observed), *kept.notes),
         observed=observed,
-        ceilings=_ceilings(scene),
+        stock=tuple(stock[name] for name in sorted(stock)),
+        ceilings=tuple(keeping.left(each, kept) for each in _ceilings(scene)),
         present=_present(scene, jobs, now) if keep_present else (),
+        keeps_present=keep_present,
     )
 
 
-def _surroundings(scene: Scene, observed: "tuple[ObservedPool, ...]") -> "Surroundings":
+def _surroundings(scene: Scene, observed: "tuple[ObservedPool, ...]", stock: Mapping[str, Pool]) -> "Surroundings":
     from placewright.api.surroundings import SharedPool, Surroundings, UnusablePool  # noqa: PLC0415 - --help needs none
 
     return Surroundings(
         pools={
             each.name: SharedPool(
-                pool=each.pool,
+                pool=stock[each.name],
                 labels=each.labels,
                 price_as_of=each.price.as_of if each.price is not None else None,
             )
             for each in observed
-            if each.pool is not None
+            if each.name in stock
         },
         policies=scene.policies,
         profiles=scene.profiles,
@@ -155,9 +166,9 @@ def _job(asking: Asking, surroundings: "Surroundings", changed: Callable[[Reques
         try:
             request = to_request(resource, surroundings)
         except InvalidRequestError as error:
-            if not _lacks_usable_pools(asking, surroundings, error):
+            refusal = _refusal(asking, error, surroundings)
+            if refusal is None:
                 raise
-            refusal = Refusal(error=error, exit_code=exits.INFEASIBLE)
     return Job(
         name=meta.name,
         namespace=meta.namespace or "",
@@ -169,35 +180,47 @@ def _job(asking: Asking, surroundings: "Surroundings", changed: Callable[[Reques
     )
 
 
-def _lacks_usable_pools(asking: Asking, surroundings: "Surroundings", error: InvalidRequestError) -> bool:
-    """Whether the selector takes pools, and all of them cannot be used now: no fault of the request."""
-    from placewright.api.surroundings import selects  # noqa: PLC0415 - --help needs no pydantic
+def _refusal(asking: Asking, error: InvalidRequestError, surroundings: "Surroundings") -> Refusal | None:
+    """Why the request cannot be planned now; None: the fault is in a file, and must be mended first."""
+    from placewright.api.surroundings import NoPoolsError, SurroundingsError, selects  # noqa: PLC0415 - --help needs none
 
     selector = asking.resource.spec.pool_selector
-    meant = any(selects(selector, pool.labels) for pool in surroundings.unusable.values())
-    return error.field.startswith("spec.poolSelector") and meant
+    broken = any(selects(selector, pool.labels) for pool in surroundings.unusable.values())
+    if isinstance(error, NoPoolsError) and broken:
+        return Refusal(error=error, exit_code=exits.INFEASIBLE)
+    if not asking.of_cluster:
+        return None
+    return Refusal(error=error, exit_code=exits.INFEASIBLE if isinstance(error, SurroundingsError) else exits.BAD_INPUT)
 
 
 def _unreadable(given: Unreadable) -> Job:
+    namespace, name = given.key
     return Job(
-        name=given.name,
-        namespace=given.namespace,
+        name=name,
+        namespace=namespace,
         source="the cluster",
         request=None,
-        generation=given.generation,
-        previous=given.status,
+        generation=int((given.body.get("metadata") or {}).get("generation", 1)),
+        previous=given.body.get("status"),
         refusal=Refusal(error=given.error, exit_code=exits.BAD_INPUT),
     )
 
 
 def _warnings(observed: "tuple[ObservedPool, ...]") -> list[str]:
-    """One line for each pool that cannot be used, or not all of it."""
+    """One line for each thing that somebody should look at in a pool."""
     return [
         f"pool {each.name}: {condition.reason}: {condition.message}"
         for each in observed
-        for condition in each.conditions
-        if condition.type == "Ready" and condition.status != "True"
+        for condition in problems_of(each)
     ]
+
+
+def problems_of(observed: "ObservedPool") -> "list[Condition]":
+    """What is wrong with a pool: its problems, and why it cannot be used where no problem says that."""
+    found = [each for each in observed.conditions if each.type != "Ready"]
+    told = {each.reason for each in found}
+    head = [each for each in observed.conditions if each.type == "Ready" and each.status != "True"]
+    return [*(each for each in head if each.reason not in told), *found]
 
 
 def _ceilings(scene: Scene) -> tuple[Ceiling, ...]:

@@ -118,7 +118,7 @@ def snapshot_of(inputs: Inputs) -> Snapshot:
     """What the fleet is decided from."""
     return Snapshot(
         requests=tuple(job.request for job in inputs.jobs if job.request is not None),
-        pools=tuple(each.pool for each in inputs.observed if each.pool is not None),
+        pools=inputs.stock,
         present=inputs.present,
         ceilings=inputs.ceilings,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from placewright.cli import fleet_card, text
 from placewright.cli.comparison import side_of
+from placewright.cli.inputs import problems_of
 from placewright.cli.planning import Answer
 from placewright.cli.screen import Column, Screen
 from placewright.core.model import NodeValue
@@ -34,12 +35,9 @@ class PoolRow:
     one_more_node: NodeValue | None
 
     @property
-    def ready(self) -> tuple[bool, str, str]:
-        """Whether plans may use it, the reason in a word, and in a line."""
-        for condition in self.observed.conditions:
-            if condition.type == "Ready":
-                return condition.status == "True", condition.reason, condition.message
-        return self.observed.pool is not None, "", ""
+    def is_ready(self) -> bool:
+        """Whether plans may use it."""
+        return any(each.type == "Ready" and each.status == "True" for each in self.observed.conditions)
 
 
 def rows(given: Answer, *, now: datetime) -> list[PoolRow]:
@@ -84,13 +82,16 @@ def show(screen: Screen, shown: Sequence[PoolRow]) -> None:
         ],
         [_cells(row) for row in shown],
     )
-    unusable = [row for row in shown if not row.ready[0]]
-    if unusable:
+    wrong = [(row, problem) for row in shown for problem in problems_of(row.observed)]
+    if wrong:
         screen.blank()
-        screen.text("Cannot be used")
+        screen.text("To look at")
         screen.table(
-            [Column("pool"), Column("reason"), Column("why", "text")],
-            [[row.observed.name, *row.ready[1:]] for row in unusable],
+            [Column("pool"), Column("usable"), Column("what"), Column("why", "text")],
+            [
+                [row.observed.name, "yes" if row.is_ready else "no", problem.reason, problem.message]
+                for row, problem in wrong
+            ],
         )
     left_out = [(row.observed.name, node, reason) for row in shown for node, reason in row.observed.left_out]
     if left_out:
@@ -132,8 +133,13 @@ def _item(row: PoolRow) -> dict[str, Any]:
     from placewright.api.fleet_data import node_value_data  # noqa: PLC0415 - --help needs no pydantic
 
     seen, pool = row.observed, row.observed.pool
-    ready, reason, message = row.ready
-    status: dict[str, Any] = {"ready": ready, "reason": reason, "message": message}
+    status: dict[str, Any] = {
+        "ready": row.is_ready,
+        "conditions": [
+            {"type": each.type, "status": each.status, "reason": each.reason, "message": each.message}
+            for each in seen.conditions
+        ],
+    }
     if pool is not None:
         status |= {"gpu": pool.gpu.name, "nodes": len(pool.free_by_node)}
     status |= {

@@ -49,8 +49,9 @@ def pools(ctx: click.Context, /, form: str, **options: Any) -> None:
     from placewright.cli.screen import open_screen  # noqa: PLC0415
 
     now = datetime.now(tz=UTC)
-    inputs = to_inputs(_scene(**options), now=now, keep_present=options["from_cluster"])
-    emit.notes(inputs.notes)
+    scene = _scene(**options)
+    inputs = to_inputs(scene, now=now, keep_present=options["from_cluster"])
+    emit.notes(scene.notes)  # what is wrong with a pool is shown with it
     shown = pool_view.rows(planning.answer(inputs), now=now)
     if form == "table":
         pool_view.show(open_screen(), shown)

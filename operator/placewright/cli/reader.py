@@ -131,6 +131,10 @@ class Reader:
 
     def _keep(self, validation: "Validation") -> None:
         self.objects.extend((*validation.pools, *validation.policies, *validation.profiles))
+        from placewright.cli.cluster_shapes import faults_in  # noqa: PLC0415 - --help needs no pydantic
+
+        for document in (*validation.nodes, *validation.pods):
+            self.faults.extend(faults_in(document))
         self.nodes.extend(validation.nodes)
         self.pods.extend(validation.pods)
         self._others.update(validation.others)

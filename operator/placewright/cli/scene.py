@@ -18,10 +18,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """A request and where it was read. Its namespace is filled in."""
+    """A request and where it was read. Its namespace is filled in.
+
+    `of_cluster` tells a request that the API server has accepted: what is wrong with it is its own, and no reason to
+    plan none of the others.
+    """
 
     place: str
     resource: "PlacementRequest"
+    of_cluster: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -33,16 +38,13 @@ class Asking:
 class Unreadable:
     """A request of the cluster that this version cannot read; the others are planned all the same."""
 
-    namespace: str
-    name: str
-    generation: int
-    status: Json | None
+    body: Json
     error: InvalidRequestError
 
     @property
     def key(self) -> tuple[str, str]:
         """Namespace and name."""
-        return self.namespace, self.name
+        return key_of(self.body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +79,8 @@ class Scene:
             pools=_laid(self.pools, other.pools, lambda each: each.metadata.name),
             policies=_laid(self.policies, other.policies, lambda each: each.metadata.name),
             profiles=_laid(self.profiles, other.profiles, lambda each: each.metadata.name),
-            nodes=_laid(self.nodes, other.nodes, _key_of),
-            pods=_laid(self.pods, other.pods, _key_of),
+            nodes=_laid(self.nodes, other.nodes, key_of),
+            pods=_laid(self.pods, other.pods, key_of),
             unreadable=(*(each for each in self.unreadable if each.key not in replaced), *other.unreadable),
             notes=(*self.notes, *other.notes),
         )
@@ -96,7 +98,8 @@ class Scene:
         return replace(self, nodes=tuple(nodes))
 
 
-def _key_of(body: Json) -> tuple[str, str]:
+def key_of(body: Json) -> tuple[str, str]:
+    """Namespace and name of an object; the namespace is empty for what lives in none."""
     meta = body.get("metadata") or {}
     return str(meta.get("namespace") or ""), str(meta.get("name") or "")
 

@@ -5,7 +5,7 @@ The forms stand in `WANTS`. A price may also name a GPU kind, which means all it
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
@@ -279,4 +279,4 @@ def _rate(change: Change, rate: float) -> float:
 
 def _with_spec(asking: Asking, **changed: Any) -> Asking:
     spec = asking.resource.spec.model_copy(update=changed)
-    return Asking(place=asking.place, resource=asking.resource.model_copy(update={"spec": spec}))
+    return replace(asking, resource=asking.resource.model_copy(update={"spec": spec}))
