@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final, Generic
+from typing import Any, Final, Generic
 
 from pydantic import ValidationError
 
@@ -18,9 +18,6 @@ from placewright.api.performance_profile import PerformanceProfile
 from placewright.api.placement_policy import PlacementPolicy
 from placewright.api.resource import KIND, PlacementRequest
 from placewright.core.errors import InvalidRequestError
-
-if TYPE_CHECKING:
-    from placewright.api.surroundings import Surroundings
 
 _SPEC: Location = ("spec",)
 _OF_THE_CLUSTER: Final = ("Node", "Pod")
@@ -74,7 +71,8 @@ def validate(text: str, *, file: str, catalog: bool = True) -> Validation:
     Args:
         text: YAML or JSON, one or several documents, objects of any kind among them.
         file: name of the file for the faults; `-` is stdin.
-        catalog: also hold the objects against the catalog, as the operator does.
+        catalog: also hold the objects against the catalog, as the operator does. Whoever reads several files leaves
+            that out, and calls `refused` for each object when the profiles of all files are known.
     """
     documents, faults = load(text, file=file)
     ours = [_read(document) for document in documents if _is_ours(document.body)]
@@ -82,9 +80,10 @@ def validate(text: str, *, file: str, catalog: bool = True) -> Validation:
     passed_over = [each for each in documents if not _is_ours(each.body)]
     faults.extend(fault for kind, found in cluster.items() for each in found for fault in _nameless(each, kind))
     good: list[Found[Any]] = []
-    profiles = _of(PerformanceProfile, (each for each in ours if isinstance(each, Found)))
+    read = (each for each in ours if isinstance(each, Found))
+    profiles = [each.resource for each in _of(PerformanceProfile, read)]
     for each in ours:
-        wrong = each if isinstance(each, list) else list(_refused(each, profiles)) if catalog else []
+        wrong = each if isinstance(each, list) else refused(each, profiles) if catalog else []
         faults.extend(wrong)
         if isinstance(each, Found) and not wrong:
             good.append(each)
@@ -203,36 +202,38 @@ def _duplicates(resource: Inert, kind: str) -> Iterator[FieldFault]:
             seen.add(identity)
 
 
-def refused(entry: Loaded, surroundings: "Surroundings | None" = None) -> list[Fault]:
-    """Say why the operator would refuse a request that is valid by schema and rules: one fault, or none.
+def refused(entry: Found[Any], profiles: Iterable[PerformanceProfile]) -> list[Fault]:
+    """Say what the operator would refuse of an object that is valid by schema and rules, as far as files tell.
+
+    Whether a selector takes a pool, and whether a named profile is there, only the whole fleet tells: planning does.
 
     Args:
-        entry: the request.
-        surroundings: pools, policies and profiles around it; None: there are none.
+        entry: the object.
+        profiles: PerformanceProfiles beside it, of its own and of other files; they make models known.
     """
-    from placewright.api.convert import to_request  # noqa: PLC0415 - reads the catalog, which is not always wanted
-
-    try:
-        to_request(entry.resource, *(() if surroundings is None else (surroundings,)))
-    except InvalidRequestError as error:
-        return [_placed(entry.document, _fault_of(error))]
-    return []
-
-
-def _refused(entry: Found[Any], profiles: Iterable[Found[PerformanceProfile]]) -> Iterator[Fault]:
-    """What the operator would refuse of an object, as far as its text alone tells.
-
-    A request with a selector or a named profile wants the cluster, or the other files, to be judged.
-    """
-    from placewright.api.surroundings import Surroundings  # noqa: PLC0415 - reads the catalog, which is not always wanted
-
+    found: Iterable[FieldFault] = ()
     if isinstance(entry.resource, GPUPool):
-        yield from (_placed(entry.document, fault) for fault in _unknown_gpu(entry.resource))
+        found = _unknown_gpu(entry.resource)
     elif isinstance(entry.resource, PlacementRequest):
-        spec = entry.resource.spec
+        found = _unplannable(entry.resource, tuple(profiles))
+    return [_placed(entry.document, fault) for fault in found]
+
+
+def _unplannable(resource: PlacementRequest, profiles: tuple[PerformanceProfile, ...]) -> Iterator[FieldFault]:
+    from placewright.api.convert import to_request  # noqa: PLC0415 - reads the catalog, which is not always wanted
+    from placewright.api.convert_model import architecture_of, check_length  # noqa: PLC0415 - as above
+    from placewright.api.surroundings import Surroundings  # noqa: PLC0415 - as above
+
+    spec = resource.spec
+    try:
         if spec.pools is not None and spec.performance.profile_ref is None:
-            around = Surroundings(profiles=tuple(each.resource for each in profiles))
-            yield from refused(entry, around if around.profiles else None)
+            to_request(resource, Surroundings(profiles=profiles))
+        else:
+            rows = spec.performance.profile_ref is not None or bool(spec.performance.measurements)
+            profiled = any(profile.spec.model == spec.model.name for profile in profiles)
+            check_length(spec, architecture_of(spec.model, measured=rows or profiled))
+    except InvalidRequestError as error:
+        yield FieldFault(location=_location(error.field), got=str(error.got), wants=error.wants, path=error.field)
 
 
 def _unknown_gpu(pool: GPUPool) -> Iterator[FieldFault]:
@@ -245,10 +246,6 @@ def _unknown_gpu(pool: GPUPool) -> Iterator[FieldFault]:
             near = f"{', '.join(error.suggestions)} or another" if error.suggestions else "a"
             wants = f"{near} key of the GPU catalog, or accelerator in its place"
             yield FieldFault(location=("spec", "gpu"), got=repr(pool.spec.gpu), wants=wants)
-
-
-def _fault_of(error: InvalidRequestError) -> FieldFault:
-    return FieldFault(location=_location(error.field), got=str(error.got), wants=error.wants, path=error.field)
 
 
 def _brief(value: Any) -> str:
