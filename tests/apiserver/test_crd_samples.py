@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from placewright.api.base import Inert
 from placewright.api.convert import to_request
+from placewright.api.kinds import KINDS
 from placewright.api.outcome import same_decision, to_status
 from placewright.api.parse import parse
 from placewright.core.decide import decide
 from placewright.core.identity import inputs_hash
 
 Kubectl = Callable[..., Any]
+FLEET = sorted((Path(__file__).resolve().parents[2] / "config" / "samples" / "fleet").glob("*.yaml"))
 SAMPLES = sorted((Path(__file__).resolve().parents[2] / "config" / "samples").glob("*.yaml"))
 
 pytestmark = pytest.mark.usefixtures("crds")
@@ -38,3 +42,27 @@ def test_the_status_of_a_sample_is_kept_whole(sample: Path, kubectl: Kubectl, na
     assert same_decision(stored["status"], status)
     # What the server stores, with its defaults, asks the same as the file does.
     assert inputs_hash(to_request(parse(stored))) == decision.inputs_hash
+
+
+def test_the_fleet_of_the_samples_is_taken_as_it_stands(kubectl: Kubectl, namespace: str) -> None:
+    texts = [path.read_text(encoding="utf-8") for path in FLEET]
+    given = [body for text in texts for body in yaml.safe_load_all(text)]
+    for body in given:
+        body["metadata"].pop("namespace", None)
+    manifest = yaml.safe_dump_all(given)
+
+    try:
+        done = kubectl("apply", "-n", namespace, "-f", "-", "-o", "json", stdin=manifest)
+        stored = {(item["kind"], item["metadata"]["name"]): item for item in json.loads(done.stdout)["items"]}
+        assert stored.keys() == {(body["kind"], body["metadata"]["name"]) for body in given}
+        for body in given:
+            item = stored[body["kind"], body["metadata"]["name"]]
+            model = KINDS[body["kind"]].resource
+            # What the server stores, with its defaults, says the same as the file does.
+            assert _spec(model, item) == _spec(model, body)
+    finally:
+        kubectl("delete", "-n", namespace, "-f", "-", "--ignore-not-found", stdin=manifest)
+
+
+def _spec(model: type[Inert], body: dict[str, Any]) -> Any:
+    return getattr(model.model_validate(body), "spec")  # noqa: B009 - every kind has one, which their base does not say

@@ -10,13 +10,16 @@ import pytest
 
 from placewright.api.convert import to_request
 from placewright.api.crd import render_all
+from placewright.api.kinds import KINDS
 from placewright.api.outcome import to_status
 from placewright.api.reference import render
-from placewright.api.validate import validate
+from placewright.api.surroundings import selects
+from placewright.api.validate import Found, refused, validate
 from placewright.core.decide import decide
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = sorted((ROOT / "config" / "samples").glob("*.yaml"))
+FLEET = sorted((ROOT / "config" / "samples" / "fleet").glob("*.yaml"))
 EXPECTED = re.compile(r"\b([A-Z][A-Za-z]+)=(True|False|Unknown) ([A-Z][A-Za-z]+)")
 
 
@@ -40,6 +43,36 @@ def test_the_crds_are_those_of_the_types() -> None:
 
 def test_the_reference_page_is_that_of_the_types() -> None:
     assert (ROOT / "docs" / "api-reference.md").read_text(encoding="utf-8") == render(), "run `make docs`"
+
+
+def test_the_fleet_of_the_samples_is_valid_and_holds_every_kind() -> None:
+    found = [validate(path.read_text(encoding="utf-8"), file=path.name, catalog=False) for path in FLEET]
+    profiles = [entry.resource for each in found for entry in each.profiles]
+
+    assert [fault for each in found for fault in each.faults] == []
+    objects: list[Found[Any]] = [
+        entry for each in found for entry in (*each.requests, *each.pools, *each.policies, *each.profiles)
+    ]
+    assert {entry.resource.kind for entry in objects} == set(KINDS)
+    assert [fault for entry in objects for fault in refused(entry, profiles)] == []
+
+
+def test_the_requests_of_the_fleet_share_its_pools() -> None:
+    found = [validate(path.read_text(encoding="utf-8"), file=path.name, catalog=False) for path in FLEET]
+    labels = {entry.resource.metadata.name: entry.resource.metadata.labels for each in found for entry in each.pools}
+    chosen = {
+        entry.resource.metadata.name: {
+            name for name, given in labels.items() if selects(entry.resource.spec.pool_selector, given or {})
+        }
+        for each in found
+        for entry in each.requests
+    }
+
+    assert chosen == {
+        "llama-70b-chat": {"l40s", "h100"},
+        "llama-8b-assist": {"l40s", "h100"},
+        "qwen-32b-batch": {"l40s"},
+    }
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
