@@ -50,9 +50,12 @@ def test_the_fleet_of_the_samples_is_valid_and_holds_every_kind() -> None:
     profiles = [entry.resource for each in found for entry in each.profiles]
 
     assert [fault for each in found for fault in each.faults] == []
-    objects: list[Found[Any]] = [
-        entry for each in found for entry in (*each.requests, *each.pools, *each.policies, *each.profiles)
-    ]
+    objects: list[Found[Any]] = []
+    for each in found:
+        objects += each.requests
+        objects += each.pools
+        objects += each.policies
+        objects += each.profiles
     assert {entry.resource.kind for entry in objects} == set(KINDS)
     assert [fault for entry in objects for fault in refused(entry, profiles)] == []
 
