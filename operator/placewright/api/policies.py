@@ -40,17 +40,19 @@ def effective_gates(given: api.Gates, policies: Sequence[PlacementPolicy]) -> co
     drift, drift_policy = _strictest(
         given.max_quantization_drift_percent, [(name, each.max_quantization_drift_percent) for name, each in named]
     )
+    on_unknown, unknown_policy = _on_unknown(given, named)
     owners = (
         (gates.COST_PER_MILLION_TOKENS, tokens_policy),
         (gates.COST_PER_HOUR, hour_policy),
         (gates.QUANTIZATION_DRIFT, drift_policy),
+        (gates.ON_UNKNOWN, unknown_policy),
     )
     return core.Gates(
         max_cost_per_million_tokens=tokens,
         max_cost_per_hour=hour,
         max_quantization_drift_percent=drift,
         on_violation=_on_violation(given, [each for _, each in named]),
-        on_unknown=_on_unknown(given, [each for _, each in named]),
+        on_unknown=on_unknown,
         policies=tuple((gate, policy) for gate, policy in owners if policy),
     )
 
@@ -69,9 +71,14 @@ def _on_violation(own: api.Gates, others: Sequence[PolicyGates]) -> core.OnViola
     return max(said, key=_ON_VIOLATION.index)
 
 
-def _on_unknown(own: api.Gates, others: Sequence[PolicyGates]) -> core.OnUnknown:
-    said = [core.OnUnknown(each) for each in (own.on_unknown, *(one.on_unknown for one in others)) if each]
-    return max(said, key=_ON_UNKNOWN.index)
+def _on_unknown(own: api.Gates, others: Sequence[tuple[str, PolicyGates]]) -> tuple[core.OnUnknown, str]:
+    """The strictest that anybody says, and the policy that says it; empty: the request itself."""
+    found, owner = core.OnUnknown(own.on_unknown), ""
+    for name, other in others:
+        said = core.OnUnknown(other.on_unknown) if other.on_unknown is not None else found
+        if _ON_UNKNOWN.index(said) > _ON_UNKNOWN.index(found):
+            found, owner = said, name
+    return found, owner
 
 
 # ------------------------------------------------------------------------------------------------------ prices

@@ -4,7 +4,7 @@ A gate is a pure function of request and layout. An input that is missing or not
 zero; `onUnknown` decides what that means. Only the gates that a request sets are evaluated.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 
@@ -14,12 +14,14 @@ from placewright.core.model import (
     Layout,
     OnUnknown,
     OnViolation,
+    Replicas,
     Request,
 )
 
 COST_PER_MILLION_TOKENS = "CostPerMillionTokens"
 COST_PER_HOUR = "CostPerHour"
 QUANTIZATION_DRIFT = "QuantizationDrift"
+ON_UNKNOWN = "OnUnknown"  # no gate, but a policy may be stricter in it too
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +81,35 @@ def judge(name: str, limit: float, actual: float | None) -> GateOutcome:
 
 def evaluate(request: Request, layout: Layout) -> tuple[GateOutcome, ...]:
     """Hold every gate that the request sets against a layout, in the order of GATES."""
+    return _judged(request, {gate.name: gate.actual(request, layout) for gate in GATES})
+
+
+def evaluate_replicas(request: Request, replicas: Sequence[Replicas]) -> tuple[GateOutcome, ...]:
+    """Hold every gate that the request sets against all replicas of a plan together; the worst drift counts."""
+    cost = sum(entry.count * entry.layout.cost_per_hour for entry in replicas)
+    served = request.workload.tokens_per_second or sum(
+        entry.count * entry.layout.tokens_per_second for entry in replicas
+    )
+    drifts = [drift_percent(request, entry.layout.precision) for entry in replicas]
+    known = [drift for drift in drifts if drift is not None]
+    return _judged(
+        request,
+        {
+            COST_PER_MILLION_TOKENS: cost / (served * 3600.0) * 1e6 if served else None,
+            COST_PER_HOUR: cost,
+            QUANTIZATION_DRIFT: max(known) if len(known) == len(drifts) else None,
+        },
+    )
+
+
+def _judged(request: Request, actual: Mapping[str, float | None]) -> tuple[GateOutcome, ...]:
+    policies = dict(request.gates.policies)
     outcomes: list[GateOutcome] = []
     for gate in GATES:
         limit = gate.limit(request)
         if limit is not None:
-            outcomes.append(judge(gate.name, limit, gate.actual(request, layout)))
+            judged = judge(gate.name, limit, actual[gate.name])
+            outcomes.append(replace(judged, policy=policies.get(gate.name, "")))
     return tuple(outcomes)
 
 

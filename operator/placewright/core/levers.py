@@ -14,6 +14,7 @@ from placewright.core.model import FixedEfficiency, Gates, Objective, ObjectiveT
 _PRICE = Names("spec.gates.maxCostPerMillionTokens", "config.csv: max_cost_per_million_token")
 _BUDGET = Names("spec.gates.maxCostPerHour", "config.csv: max_hourly_cost")
 _DRIFT = Names("spec.gates.maxQuantizationDriftPercent", "maxQuantizationDriftPercent")
+_ON_UNKNOWN = Names("spec.gates.onUnknown", "onUnknown")
 _FLOOR = Names("spec.objective.minTokensPerSecond", "--min-throughput")
 _TTFT = Names("spec.slo.ttft", "slo.ttft")
 _TPOT = Names("spec.slo.tpot", "slo.tpot")
@@ -33,6 +34,13 @@ def levers(request: Request, layers: int, stages: int) -> list[list[Knob]]:
     return [*([knob] for knob in alone), [*degree_levers(request)], [*stock_levers(request, stages)]]
 
 
+def _gate_field(request: Request, gate: str, names: Names) -> str:
+    """What the limit of a gate is called where it stands: in the request, or in the policy that is stricter."""
+    policy = dict(request.gates.policies).get(gate)
+    field = names.of(request)
+    return field if policy is None else f"{field.removeprefix('spec.')} of PlacementPolicy {policy}"
+
+
 def _with_gates(request: Request, changed: Callable[[Gates], Gates]) -> Request:
     return replace(request, gates=changed(request.gates))
 
@@ -48,7 +56,7 @@ def _money(request: Request) -> Iterator[Knob]:
     held = request.gates
     if held.max_cost_per_million_tokens is not None:
         yield Reach(
-            field=_PRICE.of(request),
+            field=_gate_field(request, gates.COST_PER_MILLION_TOKENS, _PRICE),
             limit=held.max_cost_per_million_tokens,
             set_to=lambda asked, limit: _with_gates(
                 asked, lambda entry: replace(entry, max_cost_per_million_tokens=limit)
@@ -60,7 +68,7 @@ def _money(request: Request) -> Iterator[Knob]:
         )
     if held.max_cost_per_hour is not None:
         yield Reach(
-            field=_BUDGET.of(request),
+            field=_gate_field(request, gates.COST_PER_HOUR, _BUDGET),
             limit=held.max_cost_per_hour,
             set_to=lambda asked, limit: _with_gates(asked, lambda entry: replace(entry, max_cost_per_hour=limit)),
             extreme=lambda asked: _asking(asked, ObjectiveType.COST),
@@ -88,18 +96,19 @@ def _drift(request: Request) -> Iterator[Knob]:
     unmeasured = [entry.name for entry in request.precisions if gates.drift_percent(request, entry.name) is None]
     names = ", ".join(unmeasured)
     if limit is not None and unmeasured and request.gates.on_unknown is OnUnknown.BLOCK:
+        field = _gate_field(request, gates.ON_UNKNOWN, _ON_UNKNOWN)
         yield switch(
-            "spec.gates.onUnknown",
+            field,
             current=OnUnknown.BLOCK,
             needed=OnUnknown.WARN,
             change=lambda asked: _with_gates(asked, lambda entry: replace(entry, on_unknown=OnUnknown.WARN)),
-            phrase=f"with the drift of {names} unmeasured: set spec.gates.onUnknown to Warn, or measure it",
+            phrase=f"with the drift of {names} unmeasured: set {field} to Warn, or measure it",
         )
     known = {gates.drift_percent(request, entry.name) for entry in request.precisions}
     above = sorted(drift for drift in known if drift is not None and limit is not None and drift > limit)
     if limit is None or not above:
         return
-    field = _DRIFT.of(request)
+    field = _gate_field(request, gates.QUANTIZATION_DRIFT, _DRIFT)
 
     def at(asked: Request, step: int) -> Request:
         return _with_gates(asked, lambda entry: replace(entry, max_quantization_drift_percent=above[step - 1]))

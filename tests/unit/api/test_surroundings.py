@@ -92,7 +92,8 @@ def test_blocking_wins_over_warning_whoever_says_it() -> None:
     assert effective_gates(warn, (policy(gates={"maxCostPerHour": 1}),)).on_violation is OnViolation.WARN
     assert effective_gates(warn, (policy(gates={"onViolation": "Block"}),)).on_violation is OnViolation.BLOCK
     assert effective_gates(gates(), (policy(gates={"onViolation": "Warn"}),)).on_violation is OnViolation.BLOCK
-    assert effective_gates(warn, (policy(gates={"onUnknown": "Warn"}),)).on_unknown is OnUnknown.WARN
+    stricter = effective_gates(warn, (policy(gates={"onUnknown": "Warn"}),))
+    assert (stricter.on_unknown, stricter.policies) == (OnUnknown.WARN, (("OnUnknown", "default"),))
     assert effective_gates(gates(), (policy(gates={"onUnknown": "Pass"}),)).on_unknown is OnUnknown.BLOCK
 
 

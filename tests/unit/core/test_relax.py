@@ -148,6 +148,40 @@ def test_unmeasured_drift_asks_for_a_figure_or_a_warning() -> None:
     assert "measure it" in found.message
 
 
+@pytest.mark.parametrize(
+    ("limits", "field"),
+    [
+        (
+            Gates(max_cost_per_million_tokens=0.3, policies=(("CostPerMillionTokens", "default"),)),
+            "gates.maxCostPerMillionTokens of PlacementPolicy default",
+        ),
+        (
+            Gates(max_quantization_drift_percent=0.5, policies=(("QuantizationDrift", "strict"),)),
+            "gates.maxQuantizationDriftPercent of PlacementPolicy strict",
+        ),
+        (
+            Gates(max_cost_per_million_tokens=0.3, policies=(("CostPerHour", "default"),)),
+            "spec.gates.maxCostPerMillionTokens",
+        ),
+    ],
+)
+def test_a_limit_that_is_a_policys_is_to_be_changed_there(limits: Gates, field: str) -> None:
+    drifting = (Precision(name="fp8", drift_percent=0.9),) if limits.max_quantization_drift_percent else None
+    asked = toys.request(gates=limits) if drifting is None else toys.request(gates=limits, precisions=drifting)
+    found = relaxed(asked)
+
+    assert found.field == field
+    assert f"raise {field} from" in found.message
+
+
+def test_unmeasured_drift_that_a_policy_blocks_is_to_be_allowed_there() -> None:
+    limits = Gates(max_quantization_drift_percent=0.5, policies=(("OnUnknown", "strict"),))
+    found = relaxed(toys.request(precisions=(Precision(name="fp8"),), gates=limits))
+
+    assert found.field == "gates.onUnknown of PlacementPolicy strict"
+    assert "set gates.onUnknown of PlacementPolicy strict to Warn, or measure it" in found.message
+
+
 def test_a_quantized_precision_that_was_not_given_is_not_offered() -> None:
     found = relaxed(toys.request(toys.pool("tiny", gpus=2)))
     assert found.request.precisions == toys.request().precisions

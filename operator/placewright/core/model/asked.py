@@ -243,7 +243,7 @@ class Gates:
     max_quantization_drift_percent: float | None = None
     on_violation: OnViolation = OnViolation.BLOCK
     on_unknown: OnUnknown = OnUnknown.BLOCK
-    policies: tuple[tuple[str, str], ...] = ()  # (gate, PlacementPolicy) where the policy's limit is the stricter one
+    policies: tuple[tuple[str, str], ...] = ()  # (gate or OnUnknown, PlacementPolicy) where the policy's is stricter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
