@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.controlplane.nodes import GpuNodes, create_gpu_nodes
 from tests.controlplane.server import ControlPlane
 from tests.support.chart_site import delete_crds
 from tests.support.helm import CHART, Helm
@@ -87,6 +88,81 @@ def test_it_sees_changes_by_its_watch(
 
     placements.delete("chat")
     operator.wait(lambda: not operator.samples("request_info", name="chat"), "the series to vanish")
+
+
+KINDS = "/apis/placewright.dev/v1alpha1"
+FLEET: list[Json] = [
+    {
+        "kind": "GPUPool",
+        "metadata": {"name": "chart", "labels": {"tier": "chart"}},
+        "spec": {"nodeSelector": {"matchLabels": {"pool": "chart"}}},
+    },
+    {
+        "kind": "PlacementPolicy",
+        "metadata": {"name": "chart"},
+        "spec": {
+            "maxCostPerHour": 500,
+            "prices": [{"gpu": "L40S", "pricePerGPUHour": 1.2, "asOf": "2026-11-01T00:00:00Z"}],
+        },
+    },
+    {
+        "kind": "PerformanceProfile",
+        "metadata": {"name": "chart"},
+        "spec": {
+            "model": "nobody/uses-this",
+            "source": "a test",
+            "rows": [
+                {
+                    "gpu": "L40S",
+                    "tensorParallel": 1,
+                    "pipelineParallel": 1,
+                    "precision": "bf16",
+                    "inputTokens": 512,
+                    "outputTokens": 128,
+                    "requestsPerSecond": 4,
+                }
+            ],
+        },
+    },
+]
+PLURALS = {"GPUPool": "gpupools", "PlacementPolicy": "placementpolicies", "PerformanceProfile": "performanceprofiles"}
+
+
+@pytest.fixture
+def fleet(chart_plane: ControlPlane, installed: tuple[str, str, list[str]]) -> Iterator[None]:
+    """Two Nodes of four GPUs, two of which somebody else's Pod holds, in a pool with a price of a policy."""
+    admin, namespace = chart_plane.admin, installed[0]
+    nodes = create_gpu_nodes(admin, [GpuNodes("chart", "NVIDIA-L40S", 2, 4, 46068)], ready=True)
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    container = {"name": "train", "image": "train", "resources": {"limits": {"nvidia.com/gpu": "2"}}}
+    pod = {"metadata": {"name": "train"}, "spec": {"nodeName": nodes[0], "containers": [container]}}
+    admin.create(pods, pod)
+    for item in FLEET:
+        admin.create(f"{KINDS}/{PLURALS[item['kind']]}", {"apiVersion": "placewright.dev/v1alpha1", **item})
+    yield
+    for item in FLEET:
+        admin.delete(f"{KINDS}/{PLURALS[item['kind']]}/{item['metadata']['name']}")
+    admin.delete(f"{pods}/train?gracePeriodSeconds=0")
+    for node in nodes:
+        admin.delete(f"/api/v1/nodes/{node}")
+
+
+def ready_reason(plane: ControlPlane, kind: str) -> str:
+    return reason(plane.admin.get(f"{KINDS}/{PLURALS[kind]}/chart"))
+
+
+@pytest.mark.usefixtures("fleet")
+def test_its_rights_are_enough_for_a_fleet(operator: OperatorProcess, chart_plane: ControlPlane) -> None:
+    reasons = {"GPUPool": "NodesFound", "PlacementPolicy": "PolicyInForce", "PerformanceProfile": "RowsUsable"}
+    operator.wait(lambda: {kind: ready_reason(chart_plane, kind) for kind in reasons} == reasons, "all statuses")
+
+    pool = chart_plane.admin.get(f"{KINDS}/gpupools/chart")["status"]
+    assert (pool["capacity"], pool["heldByOthers"], pool["price"]["source"]) == (6, 2, "PolicyTable")
+    assert operator.samples("pool_gpus", pool="chart", state="held_by_others") == [2]
+    assert operator.samples("pool_price_usd_per_gpu_hour", pool="chart", source="PolicyTable") == [1.2]
+    assert operator.samples("price_last_update_timestamp_seconds", pool="chart") == [1793491200]
+
+    assert "forbidden" not in operator.process.log.read_text(encoding="utf-8").lower()
 
 
 def test_without_rights_it_is_not_ready_and_says_why(
