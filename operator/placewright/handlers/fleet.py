@@ -116,13 +116,13 @@ class Fleet:
 
     def seen(self, resource: Json) -> None:
         """A newer object of any request; what its status holds counts from now on."""
-        if self._parts.members.ledger.see(resource) and not self._publishing:
+        if self._parts.members.ledger.see(resource) and not self._publishing and self._parts.surveyor.has_books():
             self.trigger()
 
     def gone(self, key: Key) -> None:
         """A request is gone, and gives back what it held."""
         held = self._parts.members.ledger.forget(key)
-        if self._parts.members.leave(key) or held:
+        if self._parts.members.leave(key) or (held and self._parts.surveyor.has_books()):
             self.trigger()
 
     # ------------------------------------------------------------------------------------------------ what it tells

@@ -93,8 +93,8 @@ class Reflector(Generic[T]):
         await self._known.wait()
 
     def objects(self) -> tuple[T, ...]:
-        """What is kept, in no order."""
-        return tuple(held.value for held in self._held.values() if held.value is not None)
+        """What is kept, in no order; safe to call from another thread."""
+        return tuple(held.value for held in tuple(self._held.values()) if held.value is not None)
 
     def get(self, name: str, namespace: str = "") -> T | None:
         """One object that is kept."""

@@ -113,6 +113,10 @@ class Surveyor:
         """Limits on sums of costs that the policies set."""
         return ceilings(_models(self.policies.objects()))
 
+    def has_books(self) -> bool:
+        """Whether there is any pool or policy, whose status tells what plans take and cost."""
+        return bool(self.pools.objects() or self.policies.objects())
+
     def survey(self) -> Survey | None:
         """The cluster as it is known now; the same object until something changes. None: not read yet."""
         if self._survey is None:
