@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from placewright.api import cel
 from placewright.api.base import API_VERSION, GROUP, Inert
+from placewright.api.cluster_objects import CLUSTER_KINDS
 from placewright.api.gpu_pool import GPUPool
 from placewright.api.kinds import KINDS
 from placewright.api.load import Document, Fault, load
@@ -20,7 +21,7 @@ from placewright.api.resource import KIND, PlacementRequest
 from placewright.core.errors import InvalidRequestError
 
 _SPEC: Location = ("spec",)
-_OF_THE_CLUSTER: Final = ("Node", "Pod")
+_OF_THE_CLUSTER: Final = tuple(CLUSTER_KINDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,7 @@ def validate(text: str, *, file: str, catalog: bool = True) -> Validation:
     ours = [_read(document) for document in documents if _is_ours(document.body)]
     cluster = {kind: [each for each in documents if _is_of_the_cluster(each.body, kind)] for kind in _OF_THE_CLUSTER}
     passed_over = [each for each in documents if not _is_ours(each.body)]
-    faults.extend(fault for kind, found in cluster.items() for each in found for fault in _nameless(each, kind))
+    faults.extend(fault for kind, found in cluster.items() for each in found for fault in _misshapen(each, kind))
     good: list[Found[Any]] = []
     read = (each for each in ours if isinstance(each, Found))
     profiles = [each.resource for each in _of(PerformanceProfile, read)]
@@ -135,14 +136,19 @@ def _is_of_the_cluster(body: Mapping[str, Any], *kinds: str) -> bool:
     return body.get("apiVersion") == "v1" and body.get("kind") in (kinds or _OF_THE_CLUSTER)
 
 
-def _nameless(document: Document, kind: str) -> Iterator[Fault]:
-    """What Kubernetes made is not checked, but for the name that everything refers to."""
+def _misshapen(document: Document, kind: str) -> Iterator[Fault]:
+    """What is read of a Node or a Pod has Kubernetes' types when Kubernetes made it; a file may be written by hand."""
     metadata = document.body.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
     if not isinstance(name, str) or not name:
         got = "nothing" if name is None else shown(name)
         fault = FieldFault(location=("metadata", "name"), got=got, wants=f"the name of the {kind}")
         yield _placed(document, fault)
+        return
+    try:
+        CLUSTER_KINDS[kind].model_validate(document.body)
+    except ValidationError as error:
+        yield from (_placed(document, each) for each in field_faults(error, CLUSTER_KINDS[kind]))
 
 
 def _faults(body: Mapping[str, Any]) -> Iterator[FieldFault]:

@@ -218,7 +218,7 @@ def _capacity_type(labels: Mapping[str, str]) -> str:
 
 def _taints(spec: Json) -> tuple[Taint, ...]:
     return tuple(
-        Taint(key=each.get("key", ""), value=each.get("value", "") or "", effect=each["effect"])
+        Taint(key=each.get("key") or "", value=each.get("value", "") or "", effect=each["effect"])
         for each in spec.get("taints") or ()
         if each.get("effect") in {"NoSchedule", "NoExecute"}
     )

@@ -234,7 +234,7 @@ def _assembled(
         told = f"{sum(space.free)} {gpu.name} on {len(space.nodes)} {problems.nodes_word(len(space.nodes))}"
         conditions = _conditions("NodesFound", told, price, looked_at)
     else:
-        worst = looked_at[0] if looked_at and looked_at[0].type != problems.NO_PRICE else _no_usable(left_out)
+        worst = next((each for each in looked_at if each.type in problems.ENDS_A_POOL), None) or _no_usable(left_out)
         conditions = (problems.not_ready(worst.reason, worst.message), *looked_at)
     return replace(
         _empty(pool, conditions, left_out),

@@ -23,6 +23,9 @@ PRICE_ELSEWHERE: Final = "PriceOfOtherRegion"
 PRICE_OLD: Final = "PriceOld"
 INVALID_SPEC: Final = "InvalidSpec"
 
+ENDS_A_POOL: Final = frozenset({NO_NODES_MATCH, UNKNOWN_GPU, CLAIMED_TWICE})
+"""What is said of a pool that has no usable Node, before what is said of each of them."""
+
 _SHOWN: Final = 5
 
 

@@ -201,3 +201,8 @@ def test_a_pool_without_usable_nodes_is_priced_by_those_that_are_away() -> None:
     full = observe(gpu_pool(**unpriced()), [gpu_node("n1", {**L40S, KEY: "2"})], [gpu_pod(8)])
     assert full.pool is not None
     assert (full.pool.nodes, full.pool.price_per_gpu_hour) == (0, 2)
+
+
+def test_a_pool_without_usable_nodes_does_not_blame_the_price() -> None:
+    found = observe(gpu_pool(**unpriced()), [gpu_node("n1", annotations={KEY: "free"}, unschedulable=True)])
+    assert reasons(found) == ["NoUsableNodes", "NoPrice", "PriceIgnored"]
