@@ -178,7 +178,9 @@ def proof_fields(decision: Decision, seconds: float) -> list[Field]:
         entries += [Field("target", entry.message, "warn") for entry in over]
     if report.confidence == "Lower":
         entries.append(Field("confidence", "lower: figures of mixture-of-experts models are less certain", "warn"))
-    entries += [Field("warning", line, "warn") for line in decision.warnings]
+    if report.confidence == "Fitted":
+        entries.append(Field("confidence", "fitted: rows come from a model fitted to measurements", "warn"))
+    entries += [Field("warning", line, "warn") for line in (*decision.request.notes, *decision.warnings)]
     return entries
 
 
