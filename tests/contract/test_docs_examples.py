@@ -2,8 +2,10 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from placewright.api.validate import validate
 
@@ -31,6 +33,23 @@ def test_manifests_are_valid(name: str, text: str) -> None:
     assert found.faults == ()
     assert [*found.requests, *found.pools, *found.policies, *found.profiles] != []
     assert found.others == ()
+
+
+def objects(text: str) -> dict[tuple[str, str], Any]:
+    return {
+        (item["kind"], item["metadata"]["name"]): item
+        for item in yaml.safe_load_all(text)
+        if item is not None and "metadata" in item
+    }
+
+
+def test_the_page_of_fleets_shows_its_samples_as_they_are() -> None:
+    samples: dict[tuple[str, str], Any] = {}
+    for file in sorted((ROOT / "config/samples/fleet").glob("*.yaml")):
+        samples |= objects(file.read_text(encoding="utf-8"))
+    shown = objects(dict(manifests())["docs/fleet.md[0]"])
+    assert len(shown) == 5
+    assert shown == {key: samples[key] for key in shown}
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: str(page.relative_to(ROOT)))
