@@ -98,20 +98,19 @@ def _show(answer: "Answer", compared: "Comparison | None", what_if: tuple[str, .
     from placewright.cli.screen import open_screen  # noqa: PLC0415
 
     screen = open_screen()
+    many, fleet = len(answer.results) > 1, answer.fleet is not None
     if compared is not None:
-        heading = (
-            f"With {'; '.join(what_if)}, against without" if what_if else "Now in the cluster, and what comes next"
-        )
-        screen.title(heading)
+        screen.title(f"With {'; '.join(what_if)}" if what_if else "Now in the cluster, and what would be decided")
         comparison_view.table(screen, compared, everything=not what_if)
-        screen.blank()
-    if len(answer.results) > 1 or answer.fleet is not None:
+    if (many or fleet) and (compared is None or what_if):
+        if compared is not None:
+            screen.blank()
         overview.table(screen, answer.results)
-        fleet_card.show(screen, answer)
-    if len(answer.results) > 1 and answer.fleet is not None and not wide:
+    fleet_card.show(screen, answer)
+    if many and not wide and (fleet or compared is not None):
         screen.text("More about each: -o wide, or placewright explain.")
         return
     for number, result in enumerate(answer.results):
-        if number or len(answer.results) > 1 or answer.fleet is not None:
+        if number or many or fleet or compared is not None:
             screen.blank()
         card.show(screen, result, wide=wide)

@@ -60,7 +60,8 @@ def read(revision: Revision, paths: Sequence[str]) -> tuple[list[tuple[str, str]
     wanted = [revision.path] if revision.path else list(paths)
     if not wanted or any(path == STDIN or path.startswith(PREFIX) for path in wanted):
         raise FaultsError([Fault(place=revision.given, got="no path", wants=f"{revision.given}:PATH")])
-    git = _Git(_folder_of(wanted[0]))
+    relative = bool(revision.path) and not Path(revision.path).is_absolute()
+    git = _Git(Path.cwd() if relative else _folder_of(wanted[0]))
     commit = git.commit(revision)
     texts: dict[str, str] = {}
     missing = []

@@ -109,3 +109,62 @@ def file(tmp_path: Path) -> Callable[..., Path]:
 def without_times(text: str) -> str:
     """The text with durations of solves masked."""
     return re.sub(r"(exact|enumeration|iterative|weighted), [0-9.]+ m?s", r"\1, 0 s", text)
+
+
+def pool(name: str = "l40s", *, nodes: int = 1, price: float | None = 1.2, tier: str = "serving", **spec: Any) -> Any:
+    """A GPUPool with declared stock; `spec` replaces fields of its spec, None removes them."""
+    fields: dict[str, Any] = {
+        "gpu": "L40S",
+        "stock": {"nodes": nodes, "gpusPerNode": 4},
+        "pricePerGPUHour": price,
+        **spec,
+    }
+    return {
+        "apiVersion": "placewright.dev/v1alpha1",
+        "kind": "GPUPool",
+        "metadata": {"name": name, "labels": {"tier": tier}},
+        "spec": {key: value for key, value in fields.items() if value is not None},
+    }
+
+
+def node(name: str, *, gpus: int = 4, pool: str = "a100", **spec: Any) -> dict[str, Any]:
+    """A Node with L40S GPUs that is ready."""
+    labels = {"pool": pool, "nvidia.com/gpu.product": "NVIDIA-L40S", "nvidia.com/gpu.count": str(gpus)}
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels},
+        "spec": spec,
+        "status": {
+            "allocatable": {"nvidia.com/gpu": str(gpus)},
+            "conditions": [{"type": "Ready", "status": "True"}],
+        },
+    }
+
+
+@pytest.fixture
+def gpu_pool() -> Callable[..., Any]:
+    """Make a GPUPool."""
+    return pool
+
+
+@pytest.fixture
+def gpu_node() -> Callable[..., dict[str, Any]]:
+    """Make a Node with GPUs."""
+    return node
+
+
+@pytest.fixture
+def member() -> Callable[..., dict[str, Any]]:
+    """Make a request that takes from shared pools, with a demand."""
+
+    def make(name: str = "chat", *, rps: float | None = 2.0, tier: str = "serving", **spec: Any) -> dict[str, Any]:
+        workload = {"inputTokens": 1024, "outputTokens": 256, "requestsPerSecond": rps}
+        fields = {
+            "workload": {key: value for key, value in workload.items() if value is not None},
+            "poolSelector": {"matchLabels": {"tier": tier}},
+            **spec,
+        }
+        return manifest(name, namespace="serving", pools=None, **fields)
+
+    return make
