@@ -69,7 +69,8 @@ class PlacementPolicySpec(Inert):
     prices: list[Price] | None = Field(
         default=None, max_length=MAX_PRICES, json_schema_extra={"x-kubernetes-list-type": "atomic"}
     )
-    """Prices of GPUPools that give none themselves; the first of equally exact entries counts."""
+    """Prices of GPUPools that give none themselves. The entry that names most of what is known of a Node counts; of
+    equal ones that of the policy whose name comes first, then the first."""
 
 
 class PlacementPolicy(Inert):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placewright.api.validate import Validation, validate
-from tests.support.resources import full_request
+from tests.support.kind_bodies import full_resources
 
 JSON = st.recursive(
     st.none()
@@ -30,10 +30,12 @@ def places(value: Any, at: tuple[int | str, ...] = ()) -> list[tuple[int | str, 
     return found
 
 
-PLACES = places(full_request())
+BODIES = [body for bodies in full_resources().values() for body in bodies]
+CHANGES = [(body, place) for body in BODIES for place in places(body)]
 
 # cel-python raises the recursion limit on its first use, and hypothesis wants that limit left alone during a test.
-validate(json.dumps(full_request()), file="f.yaml")
+for _body in BODIES:
+    validate(json.dumps(_body), file="f.yaml")
 
 
 def in_order(found: Validation) -> bool:
@@ -59,16 +61,20 @@ def test_any_document(value: Any) -> None:
     assert in_order(found)
 
 
-@given(st.lists(st.tuples(st.sampled_from(PLACES), JSON), min_size=1, max_size=3))
-@settings(max_examples=400, deadline=None)
-def test_any_value_anywhere_in_a_request(changes: list[tuple[tuple[int | str, ...], Any]]) -> None:
-    body: Any = deepcopy(full_request())
-    for place, value in changes:
+@given(st.sampled_from(CHANGES), st.lists(st.tuples(st.integers(0, 10**6), JSON), max_size=2), JSON)
+@settings(max_examples=600, deadline=None)
+def test_any_value_anywhere_in_an_object(
+    first: tuple[Any, tuple[int | str, ...]], more: list[tuple[int, Any]], value: Any
+) -> None:
+    original, place = first
+    own = places(original)
+    body: Any = deepcopy(original)
+    for at, new in [(place, value), *((own[index % len(own)], other) for index, other in more)]:
         target = body
         try:
-            for part in place[:-1]:
+            for part in at[:-1]:
                 target = target[part]
-            target[place[-1]] = deepcopy(value)
+            target[at[-1]] = deepcopy(new)
         except (KeyError, IndexError, TypeError):
             continue  # an earlier change took the place away
 
