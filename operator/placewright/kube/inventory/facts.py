@@ -234,8 +234,8 @@ def _price_text(metadata: Json) -> str | None:
 
 def price_of(text: str) -> float | None:
     """Read a price in USD per GPU-hour; None when it is no positive number."""
-    if "_" in text:
-        return None  # Python would read 1_0 as ten
+    if "_" in text or not text.isascii():
+        return None  # Python would read 1_0 as ten, and digits of any script
     try:
         value = float(text)
     except ValueError:

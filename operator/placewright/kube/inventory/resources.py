@@ -14,12 +14,15 @@ REQUEST_LABEL: Final = "placewright.dev/request"
 TERMINAL: Final = frozenset({"Succeeded", "Failed"})
 """Phases in which a Pod holds nothing any more."""
 
+_LONGEST: Final = 18
 _SUFFIXES: Final = {"k": 10**3, "M": 10**6, "Ki": 2**10, "Mi": 2**20}
 
 
 def whole(quantity: object) -> int:
     """Read the quantity of an extended resource, a whole number such as "8" or "1k"; 0 for anything else."""
     text = str(quantity).strip()
+    if len(text) > _LONGEST:
+        return 0
     for suffix, factor in _SUFFIXES.items():
         if text.endswith(suffix) and text.removesuffix(suffix).isdecimal():
             return int(text.removesuffix(suffix)) * factor

@@ -80,7 +80,19 @@ def test_resources_of_the_pod_itself_hold_no_gpus_and_overhead_does() -> None:
 
 @pytest.mark.parametrize(
     ("quantity", "number"),
-    [("8", 8), (8, 8), ("1k", 1000), ("2Ki", 2048), ("0", 0), ("", 0), ("-1", 0), ("500m", 0), ("x", 0), (None, 0)],
+    [
+        ("8", 8),
+        (8, 8),
+        ("1k", 1000),
+        ("2Ki", 2048),
+        ("0", 0),
+        ("", 0),
+        ("-1", 0),
+        ("500m", 0),
+        ("x", 0),
+        (None, 0),
+        ("9" * 5000, 0),
+    ],
 )
 def test_quantities(quantity: object, number: int) -> None:
     assert whole(quantity) == number

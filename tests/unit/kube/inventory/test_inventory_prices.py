@@ -122,7 +122,7 @@ def test_declared_stock_is_priced_by_entries_that_name_nothing_else() -> None:
     assert reasons(observe(pool, [])) == ["NoPrice", "NoPrice"]
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "NaN", "inf", "free", "", "1_0", "2,49", "1e9"])
+@pytest.mark.parametrize("text", ["0", "-1", "NaN", "inf", "free", "", "1_0", "\u0663", "2,49", "1e9"])
 def test_a_bad_price_on_a_node_is_ignored_and_named(text: str) -> None:
     found = observe(gpu_pool(**unpriced()), [gpu_node("n1", annotations={KEY: text})])
     assert found.price is None
