@@ -64,6 +64,7 @@ def check(given_: Numbers) -> None:
         assert bound <= least * (1 + TOLERANCE) + TOLERANCE
 
 
+@share(2)
 @given(numbers(most_classes=1))
 def test_one_class_each_is_solved_as_brute_force_would(given_: Numbers) -> None:
     check(given_)

@@ -92,7 +92,9 @@ def covers(ask: Ask) -> Iterator[Counts]:
 
 
 def most_useful(ask: Ask, offer: Offer) -> int:
-    """As many as serve all that the offer can serve, and have copies enough."""
+    """As many as serve all that the offer can serve, and have copies enough; none of what serves nothing."""
+    if not any(offer.rates):
+        return 0  # only a present plan has such offers
     load = sum(demand / rate for demand, rate in zip(ask.demands, offer.rates, strict=True) if rate > 0)
     return max(ceil(load - ROUNDING), ceil(ask.min_copies / offer.copies))
 
