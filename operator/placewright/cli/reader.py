@@ -91,6 +91,13 @@ class Reader:
                 found += _repeated(seen, kind, "/".join(_names(document.body)), place_of(document))
         return found
 
+    def refused(self) -> list[Any]:
+        """What the operator would refuse of valid objects; the profiles of all files make models known."""
+        from placewright.api.validate import refused  # noqa: PLC0415 - --help needs no pydantic
+
+        profiles = [each.resource for each in self.objects if each.resource.kind == "PerformanceProfile"]
+        return [fault for each in self.found for fault in refused(each, profiles)]
+
     def notes(self) -> list[str]:
         """What was passed over."""
         found = [f"skipped other kinds: {_listing(self._others)}"] if self._others else []
@@ -109,7 +116,7 @@ class Reader:
             FaultsError: with every fault.
         """
         home = namespace or DEFAULT_NAMESPACE
-        faults = [*self.faults, *self.repeated(home)]
+        faults = [*self.faults, *self.refused(), *self.repeated(home)]
         if faults:
             raise FaultsError(faults)
         by_kind: dict[str, list[Any]] = {}
@@ -171,7 +178,7 @@ class Reader:
         from placewright.api.load import load  # noqa: PLC0415 - --help needs no pydantic
         from placewright.api.validate import validate  # noqa: PLC0415
 
-        whole = validate(text, file=name)
+        whole = validate(text, file=name, catalog=False)
         told = any(fault.document for fault in whole.faults) or bool(load(text, file=name)[1])
         return [whole if told else replace(whole, faults=())]
 

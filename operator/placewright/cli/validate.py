@@ -37,7 +37,7 @@ def validate(ctx: click.Context, /, filenames: tuple[str, ...], pools: tuple[str
     reader.read(filenames)
     reader.want_objects(", ".join(filenames))
     emit.notes(reader.notes())
-    faults = FaultsError([*reader.faults, *reader.repeated()])
+    faults = FaultsError([*reader.faults, *reader.refused(), *reader.repeated()])
     if form == "json":
         found = {
             "valid": not faults.lines,
