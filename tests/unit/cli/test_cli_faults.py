@@ -206,3 +206,18 @@ def test_validate_names_what_is_valid(run: Run, file: File, chat: Chat) -> None:
     assert result.stderr == "note: skipped other kinds: Service (1)\n"
     assert json.loads(run("validate", "-f", path, "-o", "json").stdout)["valid"] is True
     assert run("validate").exit_code == 2
+
+
+def test_a_profile_of_another_file_makes_a_model_known(run: Run, file: File, chat: Chat) -> None:
+    row = {"gpu": "L40S", "tensorParallel": 1, "pipelineParallel": 1, "precision": "bf16", "requestsPerSecond": 5}
+    spec = {"model": "own/model", "source": "a benchmark", "rows": [{**row, "inputTokens": 1024, "outputTokens": 256}]}
+    profile = {"kind": "PerformanceProfile", "metadata": {"name": "own"}, "spec": spec}
+    request = file(chat("own", model={"name": "own/model"}), name="request.yaml")
+    rows = file({"apiVersion": "placewright.dev/v1alpha1", **profile}, name="rows.yaml")
+
+    (line,) = _lines(run("validate", "-f", request))
+    assert "spec.model.name: got 'own/model', wants a model of the catalog" in line
+    together = run("validate", "-f", request, "-f", rows)
+
+    assert (together.exit_code, together.stderr) == (0, "")
+    assert len(together.stdout.splitlines()) == 2
