@@ -18,6 +18,7 @@ from placewright.core.model import (
     Progress,
     Replicas,
     Request,
+    Snapshot,
 )
 from placewright.core.performance.choose import model_for
 from placewright.core.verify import verify
@@ -37,6 +38,12 @@ def decide(
         InvalidRequestError: the request cannot be read as a problem.
         InternalError: a plan failed the independent check; it must not be shown as a plan.
     """
+    if request.in_fleet:
+        # A fleet of one; imported here, since most requests need no OR-Tools.
+        from placewright.core.fleet.decide import decide_fleet  # noqa: PLC0415
+
+        whole = decide_fleet(Snapshot(requests=(request,)), clock=clock, on_progress=on_progress)
+        return whole.decisions[0]
     asked = canonical(request)
     model = model_for(asked)
     settings = tuple(model.settings(asked))

@@ -61,6 +61,7 @@ class Level:
         self.several = [int(r) for r in self.asks if sizes[r] > 1 and self.free[r]]
         self._counts = np.zeros(len(problem.cost), dtype=np.int64)
         self.base = {int(r): self._base(int(r)) for r in self.asks}
+        self.best = problem.refusal_value.copy()  # of each ask at the prices last asked about
 
     def _base(self, ask: int) -> list[int]:
         """The columns that need no pricing: being refused, and the present plan."""
@@ -145,6 +146,7 @@ class Level:
                 reduced = self.reduced(self.columns[index], prices)
                 if reduced < best[ask]:
                     best[ask], chosen[int(ask)] = reduced, index
+        self.best = best
         bound = float(best[self.asks].sum()) - float(prices @ self.capacity)
         return bound, [chosen[int(ask)] for ask in self.asks]
 

@@ -252,6 +252,7 @@ class MoveReason(StrEnum):
     DEMAND_CHANGED = "DemandChanged"  # the present plan does not serve the demand
     SLO_BROKEN = "SloBroken"  # the present plan does not meet a latency target
     GATE_FAILS = "GateFails"  # the present plan fails a gate or a ceiling on cost
+    REPRICED = "Repriced"  # the same layouts at other prices or figures: nothing moves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ def fits(groups: Sequence[int], rooms: Sequence[int]) -> bool:
     free = sorted((room for room in rooms if room >= sizes[-1]), reverse=True)[: len(groups)]
     if sum(groups) > sum(free) or sizes[0] > free[0]:
         return False
-    if _into_tightest(groups, free):
+    if _into_tightest(groups, free) is not None:
         return True
     states = {tuple(counts[size] for size in sizes)}
     for place, room in enumerate(free):
@@ -48,22 +48,11 @@ def fits(groups: Sequence[int], rooms: Sequence[int]) -> bool:
     return False
 
 
-def _into_tightest(groups: Iterable[int], rooms: Iterable[int]) -> bool:
-    """Put each group, largest first, on the node with the least room that holds it."""
-    left = Counter(rooms)
-    for size in sorted(groups, reverse=True):
-        room = min((each for each, nodes in left.items() if nodes and each >= size), default=None)
-        if room is None:
-            return False
-        left[room] -= 1
-        left[room - size] += 1
-    return True
-
-
 def _fewest(sizes: tuple[int, ...], counts: Counts, room: int) -> int:
-    """First fit, largest first, when it meets the bound by volume; otherwise search every way to fill a node."""
+    """The largest groups first, when that meets the bound by volume; otherwise every way to fill a node."""
     least = -(-_volume(sizes, counts) // room)
-    if _largest_first(sizes, counts, room) == least:
+    groups = (size for size, count in zip(sizes, counts, strict=True) for _ in range(count))
+    if _into_tightest(groups, (), new=room) == least:
         return least
     states, nodes = {counts}, 0
     while all(any(left) for left in states):
@@ -76,16 +65,25 @@ def _volume(sizes: tuple[int, ...], counts: Counts) -> int:
     return sum(size * count for size, count in zip(sizes, counts, strict=True))
 
 
-def _largest_first(sizes: tuple[int, ...], counts: Counts, room: int) -> int:
-    free: list[int] = []
-    for size, count in zip(sizes, counts, strict=True):
-        for _ in range(count):
-            place = next((node for node, space in enumerate(free) if space >= size), None)
-            if place is None:
-                free.append(room - size)
-            else:
-                free[place] -= size
-    return len(free)
+def _into_tightest(groups: Iterable[int], rooms: Iterable[int], *, new: int = 0) -> int | None:
+    """Put each group, largest first, on the node with the least room that holds it.
+
+    Returns:
+        How many nodes with `new` GPUs were opened because none had room; None when they would not hold a group either.
+    """
+    left = Counter(rooms)
+    opened = 0
+    for size in sorted(groups, reverse=True):
+        room = min((each for each, nodes in left.items() if nodes and each >= size), default=None)
+        if room is None:
+            if size > new:
+                return None
+            opened += 1
+            room = new
+        else:
+            left[room] -= 1
+        left[room - size] += 1
+    return opened
 
 
 def _after(sizes: tuple[int, ...], left: Counts, room: int, *, holding_the_largest: bool = False) -> list[Counts]:

@@ -1,0 +1,86 @@
+"""What a request would take with all the stock in the world to itself, and with a given stock."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from placewright.core import layouts
+from placewright.core.fleet.asks import Bundle, Case, make_ask, tokens_per_second, value_of
+from placewright.core.fleet.level import Level
+from placewright.core.fleet.problem import make_problem
+from placewright.core.fleet.rows import Rows
+from placewright.core.fleet.solve import solve
+from placewright.core.outcome import Watch
+from placewright.core.performance.choose import model_for
+
+_NEVER = 1e12  # USD per hour: no plan costs as much
+
+Taken = tuple[tuple[Bundle, int], ...]
+
+
+def least_values(cases: Sequence[Case], rows: Rows) -> dict[str, float]:
+    """Least that the objective counts for each case whatever the stock, at least; those that nothing serves are absent.
+
+    Exact for one traffic class; with several a proved bound.
+    """
+    asks = [make_ask(case, rows, _NEVER) for case in cases]
+    free = [replace(ask, offers=tuple(replace(offer, uses=()) for offer in ask.offers)) for ask in asks]
+    problem = make_problem(free, rows.capacity)
+    count = problem.asks
+    level = Level(
+        problem=problem,
+        asks=np.arange(count),
+        counted=np.ones(count, dtype=np.int64),
+        keeper=np.full(count, -1, dtype=np.int64),
+        capacity=np.zeros(len(rows.capacity)),
+    )
+    level.price(np.zeros(len(rows.capacity)))
+    return {key: float(value) for key, value in zip(problem.keys, level.best, strict=True) if value < _NEVER}
+
+
+def best_within(case: Case, rows: Rows, capacity: Sequence[float] | None, refusal_value: float) -> Taken | None:
+    """What a case takes when it has this capacity of the rows to itself (None: no limit); None: nothing fits."""
+    ask = make_ask(case, rows, refusal_value)
+    if capacity is None:
+        ask = replace(ask, offers=tuple(replace(offer, uses=()) for offer in ask.offers))
+    taken = solve(make_problem([ask], rows.capacity if capacity is None else capacity)).taken[0]
+    return None if taken is None else tuple((case.bundles[offer], count) for offer, count in taken)
+
+
+def bound_of_mixed(case: Case, least: float, watch: Watch) -> float:
+    """Least value of a case whose candidates are not all that there is: from the proved price of any layout."""
+    request = case.request
+    total = 0.0
+    for each in request.workload.classes or (None,):
+        workload = replace(request.workload, classes=())
+        slo = request.slo
+        if each is not None:
+            workload = replace(workload, input_tokens=each.input_tokens, output_tokens=each.output_tokens)
+            slo = each.slo or slo
+        asked = replace(request, workload=workload, slo=slo)
+        found = layouts.search(
+            asked, tuple(model_for(asked).settings(asked)), out_of_time=watch.out_of_time, frontier=False
+        )
+        price = found.bound_cost_per_million_tokens
+        if price is None:
+            return 0.0
+        tokens = each.requests_per_second * workload.tokens_per_request if each is not None else _reference(case)
+        total += price / 1e6 * 3600.0 * tokens
+    return min(total, least)
+
+
+def _reference(case: Case) -> float:
+    """Tokens per second at which a request without demand is judged (`value_of`)."""
+    best = min(case.bundles, key=lambda bundle: (value_of(case, bundle), bundle.cost_per_hour))
+    return tokens_per_second(case.request, best.candidate) * best.copies
+
+
+def pools_of(taken: Taken) -> tuple[str, ...]:
+    """Pools that are taken from."""
+    return tuple(sorted({pool for bundle, _ in taken for pool, _, _ in bundle.candidate.groups}))
+
+
+def cost_of_taken(taken: Taken) -> float:
+    """USD per hour."""
+    return sum(bundle.cost_per_hour * count for bundle, count in taken)

@@ -1,0 +1,289 @@
+"""One component of a fleet, decided: what each request may take, what stands, one solve, nodes, plans."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from placewright.core.errors import InvalidRequestError
+from placewright.core.fleet import alone, refusals
+from placewright.core.fleet.asks import REFUSAL_WEIGHT, Bundle, Case, make_case, without_gates
+from placewright.core.fleet.components import report_of
+from placewright.core.fleet.outcome import Answer, Proof, assignments_of, decision_of, invalid, pool_uses
+from placewright.core.fleet.packing import place
+from placewright.core.fleet.plans import Held, held_of, make_replicas
+from placewright.core.fleet.problem import Problem, Solution, make_problem
+from placewright.core.fleet.rows import PoolKey, Rows, make_rows
+from placewright.core.fleet.solve import solve
+from placewright.core.fleet.standing import Standing, ask_of, look_at, released, usage_of
+from placewright.core.fleet.worth import node_values
+from placewright.core.identity import canonical
+from placewright.core.model import (
+    Billing,
+    Decision,
+    FleetDecision,
+    FleetReport,
+    MoveReason,
+    NodeValue,
+    Progress,
+    Snapshot,
+    SolveStatus,
+)
+from placewright.core.outcome import Watch
+
+OnProgress = Callable[[Progress], None]
+
+_ROUNDS = 12  # of letting present plans go that cannot stay, and of packing again
+
+
+@dataclass(kw_only=True, eq=False)
+class _State:
+    """What is known of a part while it is decided."""
+
+    cases: dict[str, Case]
+    rows: Rows
+    least: dict[str, float]
+    standing: dict[str, Standing]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Solved:
+    """A solve, with what its offers stand for."""
+
+    problem: Problem
+    solution: Solution
+    bundles: Mapping[str, tuple[Bundle, ...]]
+
+    def held(self) -> dict[str, Held]:
+        """What each ask takes; refused ones are absent."""
+        return {
+            key: held_of([(self.bundles[key][offer], count) for offer, count in taken])
+            for key, taken in zip(self.problem.keys, self.solution.taken, strict=True)
+            if taken is not None
+        }
+
+
+class Part:
+    """One component."""
+
+    def __init__(self, snapshot: Snapshot, clock: Callable[[], float], on_progress: OnProgress | None) -> None:
+        self.snapshot = snapshot
+        self.clock = clock
+        self.on_progress = on_progress
+        limit = max(request.solver.time_limit_seconds for request in snapshot.requests)
+        self.watch = Watch(clock, limit)
+        self.originals = {f"{r.namespace}/{r.name}": r for r in snapshot.requests}
+        self.present = {f"{p.namespace}/{p.name}": p for p in snapshot.present}
+        self.out: dict[str, Decision] = {}
+        self.gap = 0.0
+
+    def decide(self) -> FleetDecision:
+        """The decision of the component."""
+        # 1. What each may take, and what there is to take.
+        state = self._observe()
+        # 2. What nothing serves, and what a gate forbids, takes no part.
+        asking = self._refuse_hopeless(state)
+        # 3. All others at once, present plans kept where they may be.
+        solved = self._solve(state, asking)
+        # 4. Plans with their moves, or why there is none.
+        self._conclude_all(state, solved)
+        # 5. A node for each group, the use of the pools, the proof.
+        return self._result(state, solved)
+
+    # -------------------------------------------------------------------------------------------- 1. observe
+
+    def _observe(self) -> _State:
+        cases: dict[str, Case] = {}
+        for key, original in sorted(self.originals.items()):
+            try:
+                cases[key] = make_case(canonical(original), self.watch.share(0.3).out_of_time)
+            except InvalidRequestError as error:
+                self.out[key] = invalid(original, error, self.present.get(key))
+        rows = self._rows(cases)
+        least = alone.least_values(list(cases.values()), rows)
+        standing = {key: look_at(case, self.present[key], rows) for key, case in cases.items() if key in self.present}
+        return _State(cases=cases, rows=rows, least=least, standing=standing)
+
+    def _rows(self, cases: Mapping[str, Case]) -> Rows:
+        pools = {}
+        sizes: dict[PoolKey, set[int]] = {}
+        for key, case in cases.items():
+            for name, pool in case.pools.items():
+                pools[case.keys[name]] = pool
+            for candidate in case.candidates:
+                for name, size, _ in candidate.groups:
+                    sizes.setdefault(case.keys[name], set()).add(size)
+            if key in self.present:
+                for entry in self.present[key].replicas:
+                    for stage in entry.layout.stages:
+                        if stage.pool in case.keys:
+                            sizes.setdefault(case.keys[stage.pool], set()).add(stage.tensor_parallel)
+        return make_rows(pools, sizes, self.snapshot.ceilings)
+
+    # -------------------------------------------------------------------------------------------- 2. hopeless
+
+    def _refuse_hopeless(self, state: _State) -> list[str]:
+        """Keys of the cases that take part in the solve."""
+        asking: list[str] = []
+        for key, case in state.cases.items():
+            if key in state.least:
+                asking.append(key)
+                continue
+            refusal = self._blocked(state, case) or refusals.unservable(case, self.clock)
+            self._conclude(state, key, Answer(refusal=refusal))
+        return asking
+
+    def _blocked(self, state: _State, case: Case) -> refusals.Refusal | None:
+        free = without_gates(case)
+        least = alone.least_values([free], state.rows).get(free.key)
+        if least is None:
+            return None
+        blocked = refusals.blocked(case, free, state.rows, REFUSAL_WEIGHT * least)
+        return blocked or refusals.short(
+            free, state.rows, state.rows.capacity, REFUSAL_WEIGHT * least, [0.0] * len(state.rows.capacity)
+        )
+
+    # -------------------------------------------------------------------------------------------- 3. solve
+
+    def _solve(self, state: _State, asking: list[str]) -> _Solved:
+        """Solve; a present plan that cannot stay after all is let go, and all is solved again."""
+        state.standing = released(state.cases, state.standing, state.rows)
+        capacity = list(state.rows.capacity)
+        for _ in range(_ROUNDS):
+            made = {
+                key: ask_of(state.cases[key], state.standing.get(key), state.rows, REFUSAL_WEIGHT * state.least[key])
+                for key in asking
+            }
+            problem = make_problem([ask for ask, _ in made.values()], capacity)
+            solution = solve(problem, out_of_time=self.watch.out_of_time, on_progress=self.on_progress)
+            solved = _Solved(problem=problem, solution=solution, bundles={key: own for key, (_, own) in made.items()})
+            lost = [key for key in set(asking) - set(solved.held()) if self._stands(state, key)]
+            if lost:
+                self._let_go(state, lost)
+                continue
+            over = self._unpackable(state, solved)
+            if not over:
+                return solved
+            for row in over:
+                capacity[row] -= 1.0
+        return self._nothing(solved)
+
+    @staticmethod
+    def _nothing(solved: _Solved) -> _Solved:
+        """Nobody gets anything: what is never packed must not be promised."""
+        empty = replace(solved.solution, taken=(None,) * solved.problem.asks, bound=0.0, proved=False)
+        return replace(solved, solution=empty)
+
+    @staticmethod
+    def _stands(state: _State, key: str) -> bool:
+        return key in state.standing and state.standing[key].broken is None
+
+    @staticmethod
+    def _let_go(state: _State, keys: Sequence[str]) -> None:
+        top = max(case.request.priority for case in state.cases.values())
+        for key in keys:
+            lower = state.cases[key].request.priority < top
+            reason = MoveReason.PREEMPTED if lower else MoveReason.STOCK_GONE
+            state.standing[key] = replace(state.standing[key], broken=reason)
+
+    @staticmethod
+    def _unpackable(state: _State, solved: _Solved) -> list[int]:
+        """Rows to tighten: of pools whose nodes do not hold the groups although the rows do."""
+        held = solved.held()
+        over: list[int] = []
+        for key, pool in sorted(state.rows.pools.items()):
+            if pool.billing is Billing.PER_NODE:
+                continue
+            holdings = [
+                [(size, count * copies)]
+                for ask, own in held.items()
+                for candidate, copies in own
+                for name, size, count in candidate.groups
+                if state.cases[ask].keys[name] == key
+            ]
+            if holdings and place(pool, holdings) is None:
+                over.append(state.rows.places[key][0][1])
+        return over
+
+    # -------------------------------------------------------------------------------------------- 4. conclude
+
+    def _conclude(self, state: _State, key: str, answer: Answer) -> None:
+        self.out[key] = decision_of(
+            state.cases[key], self.originals[key], answer, self.present.get(key), state.standing.get(key)
+        )
+
+    def _conclude_all(self, state: _State, solved: _Solved) -> None:
+        held = solved.held()
+        left = list(state.rows.capacity)
+        for key, own in held.items():
+            for row, amount in usage_of(state.cases[key], own, state.rows).items():
+                left[row] -= amount
+        used = [whole - rest for whole, rest in zip(state.rows.capacity, left, strict=True)]
+        late = self.watch.out_of_time()
+        proof = Proof(proved=solved.solution.proved, gap_percent=self._gap_percent(state, solved))
+        for key in solved.problem.keys:
+            case, refusal_value = state.cases[key], REFUSAL_WEIGHT * state.least[key]
+            replicas = make_replicas(case, held[key]) if key in held else None
+            if replicas is not None:
+                preferred = None
+                if not self._stands(state, key) and not late:
+                    preferred = alone.best_within(case, state.rows, None, refusal_value)
+                answer = Answer(replicas=replicas, proof=proof, least=state.least[key], preferred=preferred)
+            else:
+                answer = Answer(refusal=self._refusal(state, key, left, used, refusal_value))
+            self._conclude(state, key, answer)
+
+    def _refusal(
+        self, state: _State, key: str, left: Sequence[float], used: Sequence[float], refusal_value: float
+    ) -> refusals.Refusal:
+        case = state.cases[key]
+        if alone.best_within(case, state.rows, None, refusal_value) is None:  # its own limits, seen only with integers
+            return self._blocked(state, case) or refusals.unservable(case, self.clock)
+        return refusals.short(case, state.rows, left, refusal_value, used)
+
+    # -------------------------------------------------------------------------------------------- 5. result
+
+    def _gap(self, state: _State, solved: _Solved) -> float:
+        """USD per hour that the placed plans may be above the least."""
+        solution = solved.solution
+        if all(state.cases[key].complete for key in solved.problem.keys):
+            return 0.0 if solution.proved else max(0.0, solution.objective - solution.bound)
+        # Layouts of mixed kinds are not all known: only the least price of any layout is proved for these.
+        gap = 0.0
+        refused = {key for key, taken in zip(solved.problem.keys, solution.taken, strict=True) if taken is None}
+        placed = 0.0
+        for key in solved.problem.keys:
+            if key in refused:
+                placed -= REFUSAL_WEIGHT * state.least[key]
+                continue
+            case, least = state.cases[key], state.least[key]
+            gap -= least if case.complete else alone.bound_of_mixed(case, least, self.watch)
+        gap += solution.objective + placed
+        return gap if gap > 1e-9 * abs(solution.objective) else 0.0
+
+    def _gap_percent(self, state: _State, solved: _Solved) -> float:
+        self.gap = self._gap(state, solved)
+        objective = solved.solution.objective
+        return self.gap / objective * 100.0 if objective > 0 else 0.0
+
+    def _result(self, state: _State, solved: _Solved) -> FleetDecision:
+        decisions = tuple(self.out[key] for key in sorted(self.out, key=lambda key: tuple(key.split("/", 1))))
+        shared = tuple(pool for pool in self.snapshot.pools)
+        values: dict[PoolKey, NodeValue] = {}
+        if solved.problem.asks:
+            names = [
+                (case.request.namespace, case.request.name)
+                for case in map(state.cases.get, solved.problem.keys)
+                if case
+            ]
+            values = node_values(
+                solved.problem, solved.solution, state.rows, names=names, out_of_time=self.watch.out_of_time
+            )
+        return FleetDecision(
+            decisions=decisions,
+            assignments=assignments_of(shared, decisions),
+            pools=pool_uses(shared, decisions, values),
+            report=self._report(decisions),
+        )
+
+    def _report(self, decisions: Sequence[Decision]) -> FleetReport:
+        status = SolveStatus.OPTIMAL if self.gap == 0.0 else SolveStatus.FEASIBLE
+        return report_of(decisions, self.gap, status)
