@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 from typing import Any
 
 from hypothesis import given, settings
@@ -153,3 +154,18 @@ def test_a_large_cluster_is_observed_quickly() -> None:
         seconds.append(time.process_time() - begin)
     assert sum(each.capacity for each in found) == 750 * 8  # every fourth Node is full
     assert min(seconds) < 0.3
+
+
+def test_a_large_cluster_takes_little_memory() -> None:
+    more = {f"feature.node.kubernetes.io/cpu-{index}": "true" for index in range(60)}
+    node = json.dumps(gpu_node("n", {**L40S, **more}))
+    pod = json.dumps(noisy(gpu_pod(2, init=[container(1)])))
+    tracemalloc.start()
+    try:
+        kept: list[Any] = [trim_node(json.loads(node.replace('"n"', f'"n{index}"'))) for index in range(1000)]
+        kept += [trim_pod(json.loads(pod.replace("theirs", f"pod-{index}"))) for index in range(4_000)]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(kept) == 5_000
+    assert taken < 24 * 2**20  # so that 1,000 Nodes and 20,000 Pods, all of them with GPUs, take well under 100 MiB
