@@ -1,5 +1,6 @@
 """Files that are written from the types, and samples that say what to expect of them."""
 
+import json
 import re
 import time
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from placewright.api.convert import to_request
 from placewright.api.crd import render_all
@@ -15,6 +17,7 @@ from placewright.api.outcome import to_status
 from placewright.api.reference import render
 from placewright.api.surroundings import selects
 from placewright.api.validate import Found, refused, validate
+from placewright.cli.root import cli
 from placewright.core.decide import decide
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,6 +79,28 @@ def test_the_requests_of_the_fleet_share_its_pools() -> None:
         "llama-8b-assist": {"l40s", "h100"},
         "qwen-32b-batch": {"l40s"},
     }
+
+
+def test_the_fleet_of_the_samples_ends_as_its_comment_says() -> None:
+    done = CliRunner().invoke(cli, ["plan", "-f", str(FLEET[0].parent), "-o", "json"])
+    assert done.exit_code == 0, done.output
+    planned = json.loads(done.stdout)
+
+    statuses = {item["metadata"]["name"]: item["status"] for item in planned["items"]}
+    ready = {
+        name: (entry["status"], entry["reason"])
+        for name, status in statuses.items()
+        for entry in status["conditions"]
+        if entry["type"] == "Ready"
+    }
+    assert ready == dict.fromkeys(["llama-70b-chat", "llama-8b-assist", "qwen-32b-batch"], ("True", "PlanCurrent"))
+    assert statuses["llama-8b-assist"]["solver"]["confidence"] == "Measured"
+    assert 2 <= statuses["llama-8b-assist"]["plan"]["replicas"] <= 8
+    pools = planned["fleet"]["pools"]
+    assert pools.keys() == {"l40s", "h100"}
+    assert sum(pool["used"] for pool in pools.values()) == sum(
+        status["plan"]["totalGPUs"] for status in statuses.values()
+    )
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
