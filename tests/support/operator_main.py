@@ -30,7 +30,7 @@ def main() -> None:
         solver_grace_seconds=told.solver_grace,
         resync_seconds=told.resync,
     )
-    asyncio.run(run_operator(options, entry=solves.by_name))
+    asyncio.run(run_operator(options, entry=solves.by_name, fleet_entry=solves.fleet_by_name))
 
 
 if __name__ == "__main__":

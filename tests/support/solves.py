@@ -9,14 +9,26 @@ import signal
 import time
 from pathlib import Path
 
-from placewright.core.model import Decision, Request
+from placewright.core.model import Decision, FleetDecision, Request, Snapshot
 from placewright.handlers import worker
 
 _GATE_POLL_SECONDS = 0.02
 
 
 def by_name(request: Request) -> Decision:
-    match request.name.partition("-")[0]:
+    _behave(request.name)
+    return worker.solve(request)
+
+
+def fleet_by_name(part: Snapshot) -> FleetDecision:
+    """A part of the fleet behaves as each of its requests."""
+    for request in part.requests:
+        _behave(request.name)
+    return worker.solve_fleet(part)
+
+
+def _behave(name: str) -> None:
+    match name.partition("-")[0]:
         case "hang":
             signal.pause()
         case "die":
@@ -30,7 +42,6 @@ def by_name(request: Request) -> Decision:
             del eaten
         case "hold":
             _wait_for_gate()
-    return worker.solve(request)
 
 
 def pid_then_hang(request: Request) -> Decision:
