@@ -210,12 +210,15 @@ def test_as_many_measured_rows_as_etcd_holds_are_accepted(control_plane: Control
 
     assert create(small_profile("rows-4096", rows=rows))["spec"]["rows"] == rows
 
-    # 10,000 short rows are within the schema's bound and etcd's 1.5 MiB; 10,001 are not.
+    # 10,000 short rows are within the schema's bound and etcd's 1.5 MiB; one more is not, and long ones are not.
     short = [{**ROW, "requestsPerSecond": 5} for _ in range(10_000)]
+    assert len(create(small_profile("rows-10000", rows=short))["spec"]["rows"]) == 10_000
     profiles = "/apis/placewright.dev/v1alpha1/performanceprofiles"
-    control_plane.admin.create(f"{profiles}?dryRun=All", small_profile("rows-10000", rows=short))
     with pytest.raises(ApiError, match=r"spec\.rows"):
-        control_plane.admin.create(f"{profiles}?dryRun=All", small_profile("too-many", rows=[*short, dict(ROW)]))
+        control_plane.admin.create(profiles, small_profile("too-many", rows=[*short, dict(ROW)]))
+    long = [{**row, "concurrency": 64, "ttft": "1.2s", "tpot": "45ms"} for row in short]
+    with pytest.raises(ApiError, match="too large"):
+        control_plane.admin.create(profiles, small_profile("too-large", rows=long))
 
 
 def test_256_classes_are_accepted(control_plane: ControlPlane, namespace: str) -> None:
