@@ -12,6 +12,7 @@ from tests.support.chart_site import delete_crds
 from tests.support.helm import CHART, Helm
 from tests.support.operator_process import OperatorProcess
 from tests.support.placements import Placements, reason
+from tests.support.requests import small_spec
 
 Json = dict[str, Any]
 SAMPLES = CHART.parents[1] / "config/samples"
@@ -163,6 +164,31 @@ def test_its_rights_are_enough_for_a_fleet(operator: OperatorProcess, chart_plan
     assert operator.samples("price_last_update_timestamp_seconds", pool="chart") == [1793491200]
 
     assert "forbidden" not in operator.process.log.read_text(encoding="utf-8").lower()
+
+
+@pytest.mark.usefixtures("fleet")
+def test_it_plans_on_a_shared_pool(
+    operator: OperatorProcess, chart_plane: ControlPlane, installed: tuple[str, str, list[str]]
+) -> None:
+    placements = Placements(chart_plane.admin, installed[1])
+    spec = small_spec(poolSelector={"matchLabels": {"tier": "chart"}})
+    del spec["pools"]
+    placements.create("shared", spec)
+    operator.wait(lambda: placements.settled("shared"), "a status")
+    assert reason(placements.get("shared")) == "PlanCurrent"
+    used = placements.get("shared")["status"]["plan"]["gpusByPool"]["chart"]
+    operator.wait(lambda: operator.samples("pool_gpus", pool="chart", state="allocated") == [used], "the allocation")
+    assert operator.samples("pool_gpus", pool="chart", state="free") == [6 - used]
+    assert operator.samples("plan_moves_total", reason="FirstPlan") == [1]
+    assert operator.samples("fleet_requests", outcome="Placed") == [1]
+    assert operator.samples("fleet_cost_usd_per_hour")[0] >= operator.samples("fleet_bound_usd_per_hour")[0] > 0
+    assert "forbidden" not in operator.process.log.read_text(encoding="utf-8").lower()
+
+    chart_plane.admin.patch(f"{KINDS}/gpupools/chart", {"spec": {"nodeSelector": {"matchLabels": {"pool": "none"}}}})
+    operator.wait(lambda: ready_reason(chart_plane, "GPUPool") == "NoNodesMatch", "the pool to be empty")
+    operator.wait(lambda: reason(placements.get("shared")) == "NoPools", "the plan to be given up")
+    chart_plane.admin.delete(f"{placements.path}/shared")
+    operator.wait(lambda: operator.samples("fleet_requests", outcome="Placed") == [0], "the request to be gone")
 
 
 def test_without_rights_it_is_not_ready_and_says_why(
