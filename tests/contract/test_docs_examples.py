@@ -1,6 +1,10 @@
-"""What the pages show can be used as it stands: manifests are valid, links lead somewhere."""
+"""What the pages show can be used as it stands: manifests are valid, commands print that, links lead somewhere."""
 
+import os
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ from placewright.api.validate import validate
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 MANIFESTS = re.compile(r"^```yaml\n(apiVersion: placewright\.dev/.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+SHOWN = re.compile(r"^```text\n\$ (placewright .*?)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?P<file>[^)#:\s]+)(?:#[^)]*)?\)")
 
 
@@ -50,6 +55,26 @@ def test_the_page_of_fleets_shows_its_samples_as_they_are() -> None:
     shown = objects(dict(manifests())["docs/fleet.md[0]"])
     assert len(shown) == 5
     assert shown == {key: samples[key] for key in shown}
+
+
+def commands() -> list[tuple[str, str]]:
+    """Each command that the page of fleets shows with what it prints."""
+    return SHOWN.findall((ROOT / "docs/fleet.md").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("command", "shown"), commands(), ids=[command for command, _ in commands()])
+def test_commands_print_what_the_page_of_fleets_shows(command: str, shown: str) -> None:
+    program, *arguments = shlex.split(command)
+    done = subprocess.run(
+        [Path(sys.executable).with_name(program), *arguments],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert shown in done.stdout, f"docs/fleet.md shows something else; it prints now:\n{done.stdout}{done.stderr}"
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: str(page.relative_to(ROOT)))
