@@ -273,7 +273,7 @@ class Asked:
             return reader.scene(self.namespace)
         from placewright.cli.cluster import read_cluster  # noqa: PLC0415 - --help needs no client
 
-        over = reader.scene(self.namespace)
+        over = reader.scene(self.namespace, alone=False)
         return read_cluster(self.kubeconfig, self.context).under(over)
 
     def _read_folder(self, folder: str) -> Inputs:

@@ -83,5 +83,5 @@ def _scene(
         return reader.scene(namespace)
     from placewright.cli.cluster import read_cluster  # noqa: PLC0415 - --help needs no client
 
-    over = reader.scene(namespace)
+    over = reader.scene(namespace, alone=False)
     return read_cluster(kubeconfig, context).under(over)

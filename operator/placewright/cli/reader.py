@@ -34,7 +34,7 @@ class Reader:
         self.pods: list[Document] = []
         self._others: Counter[str] = Counter()
         self._lists: dict[str, list[Any]] = {}
-        self._filled = 0
+        self._filled: set[int] = set()  # ids of documents that got the pools of a list
         for name in documents.files_of(pools, self.faults):
             self._read_pools(name)
 
@@ -77,6 +77,18 @@ class Reader:
         kinds += Counter({"Node": len(self.nodes), "Pod": len(self.pods)})
         return f"only other kinds: {_listing(kinds)}" if kinds else "nothing"
 
+    def refused(self) -> list[object]:
+        """What the operator would refuse of valid objects; told once all files are read."""
+        from placewright.api.validate import refused  # noqa: PLC0415 - --help needs no pydantic
+
+        profiles = [each.resource for each in self.objects if each.resource.kind == "PerformanceProfile"]
+        found: list[object] = []
+        for entry in self.found:
+            faults = refused(entry, profiles)
+            filled = id(entry.document) in self._filled
+            found += [self._moved(fault) if filled else fault for fault in faults]
+        return found
+
     def repeated(self, namespace: str = DEFAULT_NAMESPACE) -> list[Fault]:
         """Objects that share kind, namespace and name, which a file alone cannot tell."""
         seen: dict[tuple[str, str], str] = {}
@@ -91,13 +103,6 @@ class Reader:
                 found += _repeated(seen, kind, "/".join(_names(document.body)), place_of(document))
         return found
 
-    def refused(self) -> list[Any]:
-        """What the operator would refuse of valid objects; the profiles of all files make models known."""
-        from placewright.api.validate import refused  # noqa: PLC0415 - --help needs no pydantic
-
-        profiles = [each.resource for each in self.objects if each.resource.kind == "PerformanceProfile"]
-        return [fault for each in self.found for fault in refused(each, profiles)]
-
     def notes(self) -> list[str]:
         """What was passed over."""
         found = [f"skipped other kinds: {_listing(self._others)}"] if self._others else []
@@ -106,17 +111,18 @@ class Reader:
             found.append(f"{_POOLS_OPTION} {names} has no effect: every request has pools of its own")
         return found
 
-    def scene(self, namespace: str | None = None) -> Scene:
+    def scene(self, namespace: str | None = None, *, alone: bool = True) -> Scene:
         """Return what was read.
 
         Args:
             namespace: of the requests whose file names none.
+            alone: False when it is laid over a cluster, whose profiles and pools are not known yet.
 
         Raises:
             FaultsError: with every fault.
         """
         home = namespace or DEFAULT_NAMESPACE
-        faults = [*self.faults, *self.refused(), *self.repeated(home)]
+        faults = [*self.faults, *(self.refused() if alone else ()), *self.repeated(home)]
         if faults:
             raise FaultsError(faults)
         by_kind: dict[str, list[Any]] = {}
@@ -138,10 +144,6 @@ class Reader:
 
     def _keep(self, validation: "Validation") -> None:
         self.objects.extend((*validation.pools, *validation.policies, *validation.profiles))
-        from placewright.cli.cluster_shapes import faults_in  # noqa: PLC0415 - --help needs no pydantic
-
-        for document in (*validation.nodes, *validation.pods):
-            self.faults.extend(faults_in(document))
         self.nodes.extend(validation.nodes)
         self.pods.extend(validation.pods)
         self._others.update(validation.others)
@@ -189,11 +191,11 @@ class Reader:
         body = document.body
         spec = body.get("spec")
         if body.get("kind") != "PlacementRequest" or not isinstance(spec, Mapping) or _has_pools(spec):
-            found = validate(json.dumps(body), file=name)
+            found = validate(json.dumps(body), file=name, catalog=False)
             return replace(found, faults=tuple(fault for fault in found.faults if fault.document))
-        self._filled += 1
         pools = [pool for listed in self._lists.values() for pool in listed]
-        found = validate(json.dumps({**body, "spec": {**spec, "pools": pools}}), file=name)
+        found = validate(json.dumps({**body, "spec": {**spec, "pools": pools}}), file=name, catalog=False)
+        self._filled.update(id(entry.document) for entry in found.requests)
         kept = (fault for fault in found.faults if pools or not fault.path.startswith("spec.pools"))
         return replace(found, faults=tuple(self._moved(fault) for fault in kept))
 

@@ -13,6 +13,7 @@ from placewright.core.model import (
     FleetDecision,
     FleetReport,
     PlanState,
+    PoolUse,
     Request,
     Snapshot,
     SolveStatus,
@@ -71,7 +72,8 @@ def combine(snapshot: Snapshot, parts: Sequence[FleetDecision]) -> FleetDecision
     decisions = {key_of(d.request): (d, part) for part in parts for d in part.decisions}
     live = [part for part in parts if any(decisions[key_of(d.request)][1] is part for d in part.decisions)]
     wanted = [decisions[key][0] for key in sorted(key_of(request) for request in snapshot.requests)]
-    pools = {pool.name: pool for part in live for pool in part.pools}
+    idle = {pool.name: PoolUse(name=pool.name, capacity=pool.gpus, used=0) for pool in snapshot.pools}
+    pools = idle | {pool.name: pool for part in live for pool in part.pools}
     assignments = [entry for part in live for entry in part.assignments]
     return FleetDecision(
         decisions=tuple(wanted),
