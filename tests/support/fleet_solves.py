@@ -4,7 +4,7 @@ Every request gets one replica of as many GPUs as its demand in requests per sec
 pools with a node that has room; a present plan that still fits stays. Ceilings refuse what exceeds them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from placewright.core.fleet.components import report_of
 from placewright.core.fleet.packing import Groups, fits
@@ -41,8 +41,7 @@ def greedy(snapshot: Snapshot) -> FleetDecision:
     spent = 0.0
     limit = min((ceiling.max_cost_per_hour for ceiling in snapshot.ceilings), default=float("inf"))
     decisions = []
-    for request in sorted(snapshot.requests, key=lambda each: (-each.priority, _key(each) not in present, _key(each))):
-        standing = present.get(_key(request))
+    for request, standing in _in_turn(snapshot.requests, present):
         layout = next(_layouts(request, held, limit - spent, standing), None)
         if layout is not None:
             held.setdefault(layout.stages[0].pool, []).append(((layout.gpus, 1),))
@@ -60,6 +59,19 @@ def greedy(snapshot: Snapshot) -> FleetDecision:
         ),
         report=report_of(ordered, 0.0, SolveStatus.OPTIMAL),
     )
+
+
+def _in_turn(requests: Sequence[Request], present: Mapping[Key, Present]) -> Iterator[tuple[Request, Present | None]]:
+    """Higher priorities first; then those whose present pool still has any Node, then by name."""
+
+    def rank(request: Request) -> tuple[int, bool, Key]:
+        standing = present.get(_key(request))
+        pools = {pool.name for pool in request.pools if pool.gpus}
+        stays = standing is not None and standing.replicas[0].layout.stages[0].pool in pools
+        return -request.priority, not stays, _key(request)
+
+    for request in sorted(requests, key=rank):
+        yield request, present.get(_key(request))
 
 
 def _key(request: Request) -> Key:

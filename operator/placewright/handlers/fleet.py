@@ -100,6 +100,10 @@ class Fleet:
         """Whether a request is planned together with others."""
         return wants_fleet(resource, self._parts.surveyor.ceilings())
 
+    def writes(self, key: Key) -> bool:
+        """Whether a status of this request is on its way."""
+        return self._parts.publisher.writes(key)
+
     def take(self, resource: Json, *, ours: bool) -> None:
         """Has a request planned; `ours` is False when somebody else wrote its status."""
         self._parts.members.take(resource, ours=ours)

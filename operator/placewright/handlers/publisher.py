@@ -79,7 +79,12 @@ class Publisher:
         self._moved = moved
         self._superseded = superseded
         self._busy = asyncio.Semaphore(parallel)
+        self._writing: set[Key] = set()
         self._uncertain: set[Key] = set()  # nobody told whether their write was taken
+
+    def writes(self, key: Key) -> bool:
+        """Whether a status of this request is on its way."""
+        return key in self._writing
 
     def takes(self, answers: Mapping[Key, Answer]) -> frozenset[str]:
         """The pools of which any of these answers takes GPUs that its request does not hold yet."""
@@ -185,6 +190,7 @@ class Publisher:
 
     async def _write(self, batch: _Batch, key: Key, answer: Answer) -> None:
         stands = False
+        self._writing.add(key)
         try:
             async with self._busy:
                 stands = await self._written(key, answer)
@@ -193,6 +199,8 @@ class Publisher:
             log.warning("status not written", extra={**_names(key), "error": str(error)})
             if isinstance(error, UnreachableError) or error.status >= 500:
                 self._uncertain.add(key)
+        finally:
+            self._writing.discard(key)
         if key not in self._uncertain:
             self._ledger.settle(key)
         if not stands:

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 _LONG_SOLVE_SECONDS = 2.0  # only a solve longer than this is announced by a status of its own
 _FIRST_RETRY_SECONDS = 0.5
 _LAST_RETRY_SECONDS = 60.0
+_WRITING_SECONDS = 0.1
 
 
 class Together(Protocol):
@@ -40,6 +41,10 @@ class Together(Protocol):
 
     def wants(self, resource: Json) -> bool:
         """Whether a request is planned together with others."""
+        ...
+
+    def writes(self, key: Key) -> bool:
+        """Whether a status of this request is on its way: what is seen of it meanwhile may be our own doing."""
         ...
 
     def take(self, resource: Json, *, ours: bool) -> None:
@@ -61,6 +66,11 @@ class Alone:
     def wants(self, resource: Json) -> bool:
         """Never."""
         del resource
+        return False
+
+    def writes(self, key: Key) -> bool:
+        """Never."""
+        del key
         return False
 
     def take(self, resource: Json, *, ours: bool) -> None:
@@ -194,10 +204,9 @@ class Reconciler:
             if not work.resource:
                 return None
         resource = work.resource
-        if resource["metadata"].get("deletionTimestamp"):
-            self._together.leave(key)
-            return None
-        if self._cache.is_settled(resource):
+        if self._together.writes(key):
+            return _WRITING_SECONDS
+        if self._is_over(key, resource):
             return None
         tampered = self._cache.is_tampered(resource)
         if tampered and (pause := self._rivals.pause_seconds(key, time.monotonic())):
@@ -210,6 +219,13 @@ class Reconciler:
             return None
         self._together.leave(key)
         return await self._alone(key, work, trust=not tampered)
+
+    def _is_over(self, key: Key, resource: Json) -> bool:
+        """Whether there is nothing to decide: it is on its way out, or its status is as we left it."""
+        if resource["metadata"].get("deletionTimestamp"):
+            self._together.leave(key)
+            return True
+        return self._cache.is_settled(resource)
 
     async def _alone(self, key: Key, work: _Work, *, trust: bool) -> float | None:
         """A request that is planned without others."""

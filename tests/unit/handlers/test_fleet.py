@@ -220,6 +220,18 @@ def test_a_component_that_did_not_change_is_not_solved_again() -> None:
     play(scenario, CHEAP, ("gpupools", other), wanting("a", 4), (REQUESTS, apart))
 
 
+def test_a_request_whose_plan_stays_is_not_written_again_for_its_neighbours() -> None:
+    async def scenario(subject: Subject) -> None:
+        await rest(subject)
+        before = copy.deepcopy(subject.api.request("a"))
+        subject.apply(fleet_request("b", 2))
+        await rest(subject)
+        assert subject.where("b") == {"cheap": 2}
+        assert subject.api.request("a") == before
+
+    play(scenario, CHEAP, wanting("a", 4))
+
+
 def test_a_restart_writes_nothing_and_solves_each_part_once() -> None:
     async def again(api: FakeApi) -> None:
         subject = Subject(api)
