@@ -33,7 +33,7 @@ class MeasuredTables:
 
         Args:
             request: its precisions are those that may be used; its pools have prices.
-            rows: measured; of rows that are equally fast the first counts.
+            rows: measured, in any order.
         """
         self.request = request
         self.classes = classes_of(request)
@@ -54,7 +54,7 @@ class MeasuredTables:
                     found[size].append((row, concurrency_of(asked, row)))
         for by_class in self._rows.values():
             for entries in by_class.values():
-                entries.sort(key=_slower)
+                entries.sort(key=_preference)
 
     def entries(self) -> Iterator[Candidate]:
         """Yield a candidate for each pool and configuration that serves a class."""
@@ -135,9 +135,10 @@ def _configuration(row: Measurement) -> _Configuration:
     return (row.gpu, row.tensor_parallel, row.pipeline_parallel, row.precision)
 
 
-def _slower(entry: tuple[Measurement, int]) -> float:
-    """Sort key, the fastest first; of equals the one that stands first among the rows, which have an order."""
-    return -entry[0].requests_per_second
+def _preference(entry: tuple[Measurement, int]) -> tuple[float, float, float, int]:
+    """Sort key, the fastest first; of equals the quickest, then the one with fewer sequences in flight."""
+    row, concurrency = entry
+    return (-row.requests_per_second, row.ttft_seconds or 0.0, row.tpot_seconds or 0.0, concurrency)
 
 
 def _meets(target: Slo, row: Measurement) -> bool:
