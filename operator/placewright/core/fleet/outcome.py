@@ -86,7 +86,7 @@ def decision_of(
         decision = Decision(
             request=original,
             inputs_hash=inputs_hash(original),
-            plan=_restored(case, original, refusal.plan),
+            plan=refusal.plan,
             report=_report(case, refusal.status, None if refusal.plan is None else 0.0, None),
             gates=refusal.gates,
             rejections=refusal.rejections,
@@ -102,7 +102,7 @@ def decision_of(
     decision = Decision(
         request=original,
         inputs_hash=inputs_hash(original),
-        plan=_restored(case, original, plan),
+        plan=plan,
         report=_report(case, status, answer.proof.gap_percent, answer.least),
         gates=held,
         alternatives=_alternatives(case, plan),
@@ -138,18 +138,6 @@ def _report(case: Case, status: SolveStatus, gap_percent: float | None, least: f
         layouts_considered=len(case.candidates),
         confidence=model_for(case.request).confidence(case.request),
     )
-
-
-def _restored(case: Case, original: Request, plan: Plan | None) -> Plan | None:
-    """The plan with the shares of classes in the order of the request as it was asked."""
-    if plan is None or len(original.workload.classes) < 2:
-        return plan
-    at = {each.name: index for index, each in enumerate(case.request.workload.classes)}
-    order = [at[each.name] for each in original.workload.classes]
-    entries = tuple(
-        replace(entry, class_weights=tuple(entry.class_weights[index] for index in order)) for entry in plan.replicas
-    )
-    return replace(plan, replicas=entries)
 
 
 # ------------------------------------------------------------------------------------------ moves and spills

@@ -56,12 +56,16 @@ class Layout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replicas:
-    """A layout, how many copies of it run, and their share of the traffic (0..1)."""
+    """A layout, how many copies of it run, and their share of the traffic (0..1).
+
+    `class_weights` is the share of each traffic class that comes here, in the order of the classes' names whatever
+    the order of the request, so that equal plans are equal; empty without several classes.
+    """
 
     layout: Layout
     count: int = 1
     weight: float = 1.0
-    class_weights: tuple[float, ...] = ()  # share of each traffic class that comes here; empty without several classes
+    class_weights: tuple[float, ...] = ()
 
 
 class PlanState(StrEnum):

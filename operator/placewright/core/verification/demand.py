@@ -8,7 +8,6 @@ from placewright.core.verification.figures import Figures
 from placewright.core.verification.layout import layout_figures
 from placewright.core.verification.numbers import below, differs, exceeds, same, text
 
-
 SHARE_TOLERANCE = 1e-8
 """Shares have nine digits, which is more than a gateway tells apart; what follows from them is right to this."""
 
