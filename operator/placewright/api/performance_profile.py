@@ -27,8 +27,8 @@ class PerformanceProfileSpec(Inert):
     rows: list[Measurement] = Field(
         min_length=1, max_length=MAX_ROWS, json_schema_extra={"x-kubernetes-list-type": "atomic"}
     )
-    """What one replica of a configuration sustains on requests of one size alone. An API server holds 10,000 short rows,
-    or about 8,000 with all fields (1.5 MiB); above 256 KiB use kubectl apply --server-side."""
+    """What one replica of a configuration sustains on requests of one size alone. An API server holds 10,000 short
+    rows, or about 8,000 with all fields (1.5 MiB); above 256 KiB use kubectl apply --server-side."""
 
 
 class PerformanceProfile(Inert):
