@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from placewright.cli import text
-from placewright.cli.fleet_fields import member_fields
+from placewright.cli.fleet_fields import fleet_proof, member_fields
 from placewright.cli.planning import Planned
 from placewright.cli.progress import figure
 from placewright.cli.screen import Column, Field, Screen, Tone
@@ -186,6 +186,10 @@ def proof_fields(decision: Decision, seconds: float) -> list[Field]:
 
 def proof_text(decision: Decision) -> str:
     """`Optimal: proved, no layout is cheaper per token`, or how large the gap is."""
+    return fleet_proof(decision) if decision.request.in_fleet else _own_proof(decision)
+
+
+def _own_proof(decision: Decision) -> str:
     report, kind = decision.report, decision.request.objective.type
     match report.status:
         case SolveStatus.INFEASIBLE:
@@ -223,6 +227,8 @@ def change_fields(decision: Decision) -> list[Field]:
     """The smallest change that would help."""
     if decision.plan is not None and decision.plan.state is PlanState.APPROVED:
         return []
+    if decision.relaxation is None and decision.needs:
+        return []  # it is shown as such, and no change of the request is as small
     if decision.relaxation is None:
         return [Field("change", "no change of the request was found that would help", "warn")]
     return [Field("change", decision.relaxation.message, "warn")]
@@ -249,9 +255,9 @@ def _input_fields(decision: Decision) -> list[Field]:
 
 
 def layout_table(screen: Screen, decision: Decision) -> None:
-    """The layouts of a plan that has several, or serves several classes, with their shares of the traffic."""
+    """The layouts of a plan that has several, with their shares of the traffic."""
     plan, classes = decision.plan, sorted(each.name for each in decision.request.workload.classes)
-    if plan is None or (len(plan.replicas) == 1 and len(classes) < 2):
+    if plan is None or len(plan.replicas) == 1:
         return
     screen.blank()
     screen.table(

@@ -11,7 +11,7 @@ from typing import Any
 
 from placewright.cli import text
 from placewright.cli.planning import Answer, Planned
-from placewright.core.model import Decision, GateResult, PlanState, SolveStatus
+from placewright.core.model import Decision, GateResult, MoveReason, PlanState, SolveStatus
 
 Key = tuple[str, str]
 
@@ -235,7 +235,7 @@ def standing_of(result: Planned, *, keeps_present: bool = False) -> Standing:
         return kept if kept.state is State.APPROVED else Standing(state=State.SUSPENDED, gpus_by_pool={})
     plan = decision.plan
     if plan is None:
-        return Standing(state=_state_without_plan(decision), gpus_by_pool={}, reason=reason_of(decision))
+        return Standing(state=state_without_plan(decision), gpus_by_pool={}, reason=reason_of(decision))
     used: dict[str, int] = {}
     for entry in plan.replicas:
         for pool, count in entry.layout.gpus_by_pool.items():
@@ -251,7 +251,8 @@ def standing_of(result: Planned, *, keeps_present: bool = False) -> Standing:
     )
 
 
-def _state_without_plan(decision: Decision) -> State:
+def state_without_plan(decision: Decision) -> State:
+    """Refused tells that the request could have a plan with more stock or a higher ceiling."""
     if decision.needs:
         return State.REFUSED
     return State.TIME_LIMIT if decision.report.status is SolveStatus.TIME_LIMIT else State.INFEASIBLE
@@ -260,7 +261,8 @@ def _state_without_plan(decision: Decision) -> State:
 def reason_of(decision: Decision) -> str:
     """One line: why there is no approved plan, or why the plan is another one than before."""
     if decision.plan is not None and decision.plan.state is PlanState.APPROVED:
-        told = [decision.move.message] if decision.move is not None else []
+        moved = decision.move is not None and decision.move.reason is not MoveReason.FIRST_PLAN
+        told = [decision.move.message] if decision.move is not None and moved else []
         return "; ".join([*told, decision.spill.message] if decision.spill is not None else told)
     if decision.plan is not None:
         failed = [gate for gate in decision.gates if gate.result is not GateResult.PASS]

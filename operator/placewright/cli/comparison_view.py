@@ -30,8 +30,10 @@ def word(change: Change) -> str:
 
 
 def is_news(change: Change) -> bool:
-    """Whether anything differs between the sides."""
-    return change.kind is not Kind.SAME and (change.kind is not Kind.STILL or change.old != change.new)
+    """Whether anything differs between the sides; reasons for the same state do not count."""
+    if change.kind is Kind.STILL:
+        return change.old is not None and change.new is not None and change.old.state is not change.new.state
+    return change.kind is not Kind.SAME
 
 
 def _hourly(change: Change) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from placewright.cli import text
-from placewright.cli.comparison import reason_of
+from placewright.cli.comparison import reason_of, state_without_plan
 from placewright.cli.planning import Answer
 from placewright.cli.screen import Column, Field, Screen
 from placewright.core.model import (
@@ -105,7 +105,7 @@ def _title(request: Request) -> str:
 
 
 def _state(decision: Decision) -> str:
-    return str(decision.report.status) if decision.plan is None else str(decision.plan.state)
+    return str(state_without_plan(decision)) if decision.plan is None else str(decision.plan.state)
 
 
 def _needs(decision: Decision) -> str:

@@ -2,13 +2,33 @@
 
 from placewright.cli import text
 from placewright.cli.screen import Field
-from placewright.core.model import Decision, FleetDecision, PlanState, Request
+from placewright.core.model import Decision, FleetDecision, MoveReason, PlanState, Request, SolveStatus
+
+
+def fleet_proof(decision: Decision) -> str:
+    """What is proved of a request's plan: it is one of many that are cheapest together."""
+    report = decision.report
+    match report.status:
+        case SolveStatus.OPTIMAL:
+            return f"Optimal: proved, {report.proves or 'nothing is cheaper together'}"
+        case SolveStatus.FEASIBLE if report.gap_percent is not None:
+            gap = text.percent(report.gap_percent)
+            return f"Feasible: the requests that share its pools cost together at most {gap} more than they must"
+        case SolveStatus.FEASIBLE:
+            return "Feasible: fits and passes, how good it is was not proved"
+        case SolveStatus.TIME_LIMIT:
+            limit = text.seconds(decision.request.solver.time_limit_seconds)
+            return f"TimeLimit: nothing found in {limit}, a plan may exist"
+        case SolveStatus.INFEASIBLE if decision.needs:
+            return "Infeasible: proved, what the others leave holds no plan for it"
+        case SolveStatus.INFEASIBLE:
+            return "Infeasible: proved, no plan serves it"
 
 
 def member_fields(decision: Decision) -> list[Field]:
     """What a fleet has to do with one request: why it moved, why it is not where it would like to be, what it needs."""
     entries = []
-    if decision.move is not None:
+    if decision.move is not None and decision.move.reason is not MoveReason.FIRST_PLAN:
         entries.append(Field("move", f"{decision.move.reason}: {decision.move.message}"))
     if decision.spill is not None:
         preferred = " + ".join(decision.spill.preferred_pools)

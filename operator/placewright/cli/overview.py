@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from placewright.cli import text
+from placewright.cli.comparison import state_without_plan
 from placewright.cli.planning import Planned
 from placewright.cli.screen import Column, Screen
 from placewright.core.model import Decision, GateResult, Plan, PlanState
@@ -58,7 +59,7 @@ def _row(result: Planned) -> list[str]:
 def _state(result: Planned) -> str:
     if result.job.refusal is not None:
         return "Invalid"
-    return "Suspended" if result.decision is None else str(result.decision.report.status)
+    return "Suspended" if result.decision is None else str(state_without_plan(result.decision))
 
 
 def _pools(decision: Decision, plan: Plan) -> str:
