@@ -40,7 +40,7 @@ class _State:
 
     cases: dict[str, Case]
     rows: Rows
-    least: dict[str, float]
+    alone: dict[str, alone.Alone]
     standing: dict[str, Standing]
 
 
@@ -98,9 +98,9 @@ class Part:
             except InvalidRequestError as error:
                 self.out[key] = invalid(original, error, self.present.get(key))
         rows = self._rows(cases)
-        least = alone.least_values(list(cases.values()), rows)
+        own = alone.all_alone(list(cases.values()), rows)
         standing = {key: look_at(case, self.present[key], rows) for key, case in cases.items() if key in self.present}
-        return _State(cases=cases, rows=rows, least=least, standing=standing)
+        return _State(cases=cases, rows=rows, alone=own, standing=standing)
 
     def _rows(self, cases: Mapping[str, Case]) -> Rows:
         pools = {}
@@ -124,7 +124,7 @@ class Part:
         """Keys of the cases that take part in the solve."""
         asking: list[str] = []
         for key, case in state.cases.items():
-            if key in state.least:
+            if key in state.alone:
                 asking.append(key)
                 continue
             refusal = self._blocked(state, case) or refusals.unservable(case, self.clock)
@@ -133,9 +133,10 @@ class Part:
 
     def _blocked(self, state: _State, case: Case) -> refusals.Refusal | None:
         free = without_gates(case)
-        least = alone.least_values([free], state.rows).get(free.key)
-        if least is None:
+        own = alone.all_alone([free], state.rows).get(free.key)
+        if own is None:
             return None
+        least = own.value
         blocked = refusals.blocked(case, free, state.rows, REFUSAL_WEIGHT * least)
         return blocked or refusals.short(
             free, state.rows, state.rows.capacity, REFUSAL_WEIGHT * least, [0.0] * len(state.rows.capacity)
@@ -144,12 +145,22 @@ class Part:
     # -------------------------------------------------------------------------------------------- 3. solve
 
     def _solve(self, state: _State, asking: list[str]) -> _Solved:
-        """Solve; a present plan that cannot stay after all is let go, and all is solved again."""
+        """Solve; a present plan that cannot stay after all is let go, and all is solved again.
+
+        Who has a plan that holds is not refused for newcomers of its own priority, however much these ask for: a
+        refusal of it then weighs more than all of theirs.
+        """
         state.standing = released(state.cases, state.standing, state.rows)
         capacity = list(state.rows.capacity)
+        insisting: set[str] = set()
         for _ in range(_ROUNDS):
             made = {
-                key: ask_of(state.cases[key], state.standing.get(key), state.rows, REFUSAL_WEIGHT * state.least[key])
+                key: ask_of(
+                    state.cases[key],
+                    state.standing.get(key),
+                    state.rows,
+                    REFUSAL_WEIGHT * (self._newcomers(state, asking) if key in insisting else state.alone[key].value),
+                )
                 for key in asking
             }
             problem = make_problem([ask for ask, _ in made.values()], capacity)
@@ -157,7 +168,8 @@ class Part:
             solved = _Solved(problem=problem, solution=solution, bundles={key: own for key, (_, own) in made.items()})
             lost = [key for key in set(asking) - set(solved.held()) if self._stands(state, key)]
             if lost:
-                self._let_go(state, lost)
+                self._let_go(state, [key for key in lost if key in insisting])
+                insisting = {key for key in insisting.union(lost) if self._stands(state, key)}
                 continue
             over = self._unpackable(state, solved)
             if not over:
@@ -165,6 +177,11 @@ class Part:
             for row in over:
                 capacity[row] -= 1.0
         return self._nothing(solved)
+
+    def _newcomers(self, state: _State, asking: Sequence[str]) -> float:
+        """More than the least values of all that have no plan that holds."""
+        own = max(state.alone[key].value for key in asking)
+        return own + sum(state.alone[key].value for key in asking if not self._stands(state, key))
 
     @staticmethod
     def _nothing(solved: _Solved) -> _Solved:
@@ -220,13 +237,13 @@ class Part:
         late = self.watch.out_of_time()
         proof = Proof(proved=solved.solution.proved, gap_percent=self._gap_percent(state, solved))
         for key in solved.problem.keys:
-            case, refusal_value = state.cases[key], REFUSAL_WEIGHT * state.least[key]
+            case, refusal_value = state.cases[key], REFUSAL_WEIGHT * state.alone[key].value
             replicas = make_replicas(case, held[key]) if key in held else None
             if replicas is not None:
-                preferred = None
-                if not self._stands(state, key) and not late:
+                preferred = state.alone[key].taken
+                if preferred is None and not solved.solution.free and not late:
                     preferred = alone.best_within(case, state.rows, None, refusal_value)
-                answer = Answer(replicas=replicas, proof=proof, least=state.least[key], preferred=preferred)
+                answer = Answer(replicas=replicas, proof=proof, least=state.alone[key].value, preferred=preferred)
             else:
                 answer = Answer(refusal=self._refusal(state, key, left, used, refusal_value))
             self._conclude(state, key, answer)
@@ -252,9 +269,9 @@ class Part:
         placed = 0.0
         for key in solved.problem.keys:
             if key in refused:
-                placed -= REFUSAL_WEIGHT * state.least[key]
+                placed -= REFUSAL_WEIGHT * state.alone[key].value
                 continue
-            case, least = state.cases[key], state.least[key]
+            case, least = state.cases[key], state.alone[key].value
             gap -= least if case.complete else alone.bound_of_mixed(case, least, self.watch)
         gap += solution.objective + placed
         return gap if gap > 1e-9 * abs(solution.objective) else 0.0
