@@ -1,12 +1,12 @@
 """What a request would take with all the stock in the world to itself, and with a given stock."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from placewright.core import layouts
-from placewright.core.fleet.asks import Bundle, Case, make_ask, tokens_per_second, value_of
+from placewright.core.fleet.asks import Bundle, Case, make_ask, reference_tokens_per_second
 from placewright.core.fleet.level import Level
 from placewright.core.fleet.problem import make_problem
 from placewright.core.fleet.rows import Rows
@@ -19,11 +19,21 @@ _NEVER = 1e12  # USD per hour: no plan costs as much
 Taken = tuple[tuple[Bundle, int], ...]
 
 
-def least_values(cases: Sequence[Case], rows: Rows) -> dict[str, float]:
-    """Least that the objective counts for each case whatever the stock, at least; those that nothing serves are absent.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alone:
+    """What a request takes whatever the stock.
 
-    Exact for one traffic class; with several a proved bound.
+    Attributes:
+        value: least that the objective counts, at least; exact with one traffic class.
+        taken: what costs that; None with several classes, where `best_within` finds it.
     """
+
+    value: float
+    taken: Taken | None
+
+
+def all_alone(cases: Sequence[Case], rows: Rows) -> dict[str, Alone]:
+    """Each case by itself, by key; those that nothing serves are absent."""
     asks = [make_ask(case, rows, _NEVER) for case in cases]
     free = [replace(ask, offers=tuple(replace(offer, uses=()) for offer in ask.offers)) for ask in asks]
     problem = make_problem(free, rows.capacity)
@@ -35,8 +45,17 @@ def least_values(cases: Sequence[Case], rows: Rows) -> dict[str, float]:
         keeper=np.full(count, -1, dtype=np.int64),
         capacity=np.zeros(len(rows.capacity)),
     )
-    level.price(np.zeros(len(rows.capacity)))
-    return {key: float(value) for key, value in zip(problem.keys, level.best, strict=True) if value < _NEVER}
+    _, chosen = level.price(np.zeros(len(rows.capacity)))
+    by_key = {case.key: case for case in cases}
+    found: dict[str, Alone] = {}
+    for at, key in enumerate(problem.keys):
+        if level.best[at] >= _NEVER:
+            continue
+        start, several = int(problem.ask_start[at]), len(by_key[key].request.workload.classes) > 1
+        items = level.columns[chosen[at]].items
+        taken = tuple((by_key[key].bundles[offer - start], times) for offer, times in items)
+        found[key] = Alone(value=float(level.best[at]), taken=None if several else taken)
+    return found
 
 
 def best_within(case: Case, rows: Rows, capacity: Sequence[float] | None, refusal_value: float) -> Taken | None:
@@ -65,15 +84,13 @@ def bound_of_mixed(case: Case, least: float, watch: Watch) -> float:
         price = found.bound_cost_per_million_tokens
         if price is None:
             return 0.0
-        tokens = each.requests_per_second * workload.tokens_per_request if each is not None else _reference(case)
+        tokens = (
+            each.requests_per_second * workload.tokens_per_request
+            if each is not None
+            else reference_tokens_per_second(case)
+        )
         total += price / 1e6 * 3600.0 * tokens
     return min(total, least)
-
-
-def _reference(case: Case) -> float:
-    """Tokens per second at which a request without demand is judged (`value_of`)."""
-    best = min(case.bundles, key=lambda bundle: (value_of(case, bundle), bundle.cost_per_hour))
-    return tokens_per_second(case.request, best.candidate) * best.copies
 
 
 def pools_of(taken: Taken) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import gcd, inf
+from math import ceil, gcd, inf
 
 from placewright.core.fleet.candidate_base import OutOfTime
 from placewright.core.fleet.candidates import Candidate, candidates
@@ -18,6 +18,8 @@ from placewright.core.model import (
     Request,
     TrafficClass,
 )
+
+_ROUNDING = 1e-9
 
 REFUSAL_WEIGHT = 30.0  # of a request's own cheapest plan: being refused is worse than any price that others pay
 
@@ -165,17 +167,22 @@ def _within_price(case: Case, bundle: Bundle) -> bool:
     return bundle.cost_per_hour / (tokens * 3600.0) * 1e6 <= limits.max_cost_per_million_tokens
 
 
-def value_of(case: Case, bundle: Bundle) -> float:
-    """What the objective counts: the cost, or what serving as much as the best layout does would cost.
+def reference_tokens_per_second(case: Case) -> float:
+    """Tokens per second at which the layouts of a request without demand are compared.
 
-    A request without demand wants its best cost per token, not the smallest layout: all its layouts are compared at
-    the tokens per second of the one with the least cost per token.
+    Such a request wants its best cost per token, not the smallest layout: the objective counts what serving as much
+    as its best layout does would cost.
     """
-    if case.has_demand or case.request.objective.type is ObjectiveType.COST:
-        return bundle.cost_per_hour
     best = min(case.bundles, key=lambda each: (_price(case, each), each.cost_per_hour))
-    reference = tokens_per_second(case.request, best.candidate) * best.copies
-    return _price(case, bundle) * reference
+    return tokens_per_second(case.request, best.candidate) * best.copies
+
+
+def values_of(case: Case, bundles: Sequence[Bundle]) -> list[float]:
+    """What the objective counts for each bundle: the cost, or the price per token at one common rate."""
+    if case.has_demand or case.request.objective.type is ObjectiveType.COST or not case.bundles:
+        return [bundle.cost_per_hour for bundle in bundles]
+    reference = reference_tokens_per_second(case)
+    return [_price(case, bundle) * reference for bundle in bundles]
 
 
 def _price(case: Case, bundle: Bundle) -> float:
@@ -183,10 +190,22 @@ def _price(case: Case, bundle: Bundle) -> float:
     return bundle.cost_per_hour / (tokens_per_second(case.request, bundle.candidate) * bundle.copies)
 
 
+def copies_alone(case: Case, rates: Sequence[float]) -> int:
+    """Replicas of one layout that serve everything; 0: it cannot, or not within the bounds."""
+    if not case.has_demand:
+        return case.copies
+    if not all(rate > 0 for rate in rates):
+        return 0
+    load = sum(each.requests_per_second / rate for each, rate in zip(case.request.workload.classes, rates, strict=True))
+    copies = max(case.request.replicas.min, ceil(load * (1 - _ROUNDING)), 1)
+    most = case.request.replicas.max
+    return 0 if most is not None and copies > most else copies
+
+
 def make_ask(case: Case, rows: Rows, refusal_value: float) -> Ask:
     """The ask of a case without its present plan."""
     request = case.request
-    values = [value_of(case, bundle) for bundle in case.bundles] if case.bundles else []
+    values = values_of(case, case.bundles)
     offers = tuple(
         Offer(
             cost_per_hour=bundle.cost_per_hour,

@@ -12,7 +12,9 @@ from placewright.core.model import (
     Decision,
     FleetDecision,
     FleetReport,
+    NodeValue,
     PlanState,
+    Pool,
     PoolUse,
     Request,
     Snapshot,
@@ -92,6 +94,17 @@ def snapshot_hash(snapshot: Snapshot) -> str:
             "present": sorted(snapshot.present, key=lambda entry: (entry.namespace, entry.name)),
             "ceilings": sorted(snapshot.ceilings, key=_ceiling_key),
         }
+    )
+
+
+def _unused(pool: Pool) -> PoolUse:
+    """A pool from which no request may take: one more node of it is worth nothing."""
+    value = NodeValue(places=(), saving_cost_per_hour=0.0, exact=True)
+    return PoolUse(
+        name=pool.name,
+        capacity=pool.gpus,
+        used=0,
+        one_more_node=None if pool.price_per_gpu_hour is None else value,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from placewright.core import figures, gates
 from placewright.core.errors import InvalidRequestError
 from placewright.core.fleet.alone import Taken, cost_of_taken, pools_of
-from placewright.core.fleet.asks import Case
+from placewright.core.fleet.asks import Case, copies_alone, tokens_per_second
 from placewright.core.fleet.packing import place
 from placewright.core.fleet.plans import layout_of, make_plan
 from placewright.core.fleet.refusals import Refusal
@@ -107,7 +107,7 @@ def decision_of(
         gates=held,
         alternatives=_alternatives(case, plan),
         frontier=_frontier(case),
-        spill=_spill(plan, answer.preferred),
+        spill=_spill(case, plan, answer.preferred),
     )
     return with_move(decision, present, standing)
 
@@ -203,20 +203,24 @@ def _shape(replicas: Sequence[Replicas]) -> list[tuple[object, ...]]:
     )
 
 
-def _spill(plan: Plan, preferred: Taken | None) -> Spill | None:
+def _spill(case: Case, plan: Plan, preferred: Taken | None) -> Spill | None:
     """Whether the plan stands elsewhere, and dearer, than with all stock to itself."""
     if preferred is None:
         return None
     wanted = pools_of(preferred)
     got = tuple(sorted({stage.pool for entry in plan.replicas for stage in entry.layout.stages}))
-    cost = cost_of_taken(preferred)
-    if got == wanted or plan.cost_per_hour <= cost * (1 + _SAME):
+    if got == wanted:
         return None
-    more = figures.per_hour(plan.cost_per_hour - cost)
+    cost = cost_of_taken(preferred)
+    if case.has_demand:
+        show, mine, best = figures.per_hour, plan.cost_per_hour, cost
+    else:
+        tokens = sum(tokens_per_second(case.request, bundle.candidate) * bundle.copies for bundle, _ in preferred)
+        show, mine, best = figures.per_million, plan.cost_per_million_tokens, cost / (tokens * 3600.0) * 1e6
+    if mine <= best * (1 + _SAME):
+        return None
     are = "is" if len(wanted) == 1 else "are"
-    message = (
-        f"{', '.join(wanted)} {are} short: on {', '.join(got)} at {figures.per_hour(plan.cost_per_hour)}, {more} more"
-    )
+    message = f"{', '.join(wanted)} {are} short: on {', '.join(got)} at {show(mine)}, {show(mine - best)} more"
     return Spill(preferred_pools=wanted, preferred_cost_per_hour=cost, message=message)
 
 
@@ -230,7 +234,7 @@ def _alternatives(case: Case, plan: Plan) -> tuple[Alternative, ...]:
     for at, candidate in enumerate(case.candidates):
         if (candidate.stages, candidate.precision, candidate.max_concurrency) in taken:
             continue
-        copies = _copies_alone(case, candidate.rates)
+        copies = copies_alone(case, candidate.rates)
         if copies:
             found.append((cost_of(case.pools, candidate.groups, copies), at, copies))
     result = []
@@ -239,19 +243,6 @@ def _alternatives(case: Case, plan: Plan) -> tuple[Alternative, ...]:
         times = f"{copies} replicas" if copies > 1 else "one replica"
         result.append(Alternative(layout=layout, reason=f"{times} alone: {_against(case, layout, cost, plan)}"))
     return tuple(result)
-
-
-def _copies_alone(case: Case, rates: Sequence[float]) -> int:
-    """Replicas of one layout that serve everything; 0: it cannot."""
-    if not case.has_demand:
-        return case.copies
-    if not all(rate > 0 for rate in rates):
-        return 0
-    load = sum(each.requests_per_second / rate for each, rate in zip(case.request.workload.classes, rates, strict=True))
-    whole = int(load)
-    copies = max(case.request.replicas.min, whole + (load > whole * (1 + _SAME)), 1)
-    most = case.request.replicas.max
-    return 0 if most is not None and copies > most else copies
 
 
 def _against(case: Case, layout: Layout, cost: float, plan: Plan) -> str:

@@ -163,6 +163,7 @@ class Solution:
         prices: (R,) USD per hour for one more unit of each row, at most.
         levels: (priority, objective, bound) of each priority class, highest first: lexicographic.
         proved: every level's objective is its bound, within the tolerance of the solver.
+        free: every ask has the best that it could have with all rows to itself.
     """
 
     taken: tuple[tuple[tuple[int, int], ...] | None, ...]
@@ -171,3 +172,4 @@ class Solution:
     prices: FloatArray
     levels: tuple[tuple[int, float, float], ...]
     proved: bool
+    free: bool = False

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 
 from placewright.core import explain, figures, gates, methods
 from placewright.core.fleet.alone import Taken, best_within, cost_of_taken, pools_of
-from placewright.core.fleet.asks import Case, classes_of
+from placewright.core.fleet.asks import Case, classes_of, copies_alone
 from placewright.core.fleet.plans import held_of, make_plan, make_replicas
-from placewright.core.fleet.rows import PoolKey, Rows
+from placewright.core.fleet.rows import Rows, cost_of
 from placewright.core.model import (
     GateOutcome,
     GateResult,
@@ -22,8 +23,6 @@ from placewright.core.model import (
     Workload,
 )
 from placewright.core.performance.choose import model_for
-
-_MOST_NODES = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +194,7 @@ def short(case: Case, rows: Rows, left: Sequence[float], refusal_value: float, s
         )
         for _ in (0,)
     )
-    return Refusal(status=SolveStatus.INFEASIBLE, rejections=told, needs=_nodes(case, rows, open_left, refusal_value))
+    return Refusal(status=SolveStatus.INFEASIBLE, rejections=told, needs=_nodes(case, rows, open_left))
 
 
 def _free(case: Case, rows: Rows, left: Sequence[float], name: str) -> str:
@@ -210,44 +209,30 @@ def _free(case: Case, rows: Rows, left: Sequence[float], name: str) -> str:
     return f"{count} GPUs free" if size == 1 else f"room for {count} groups of {size} GPUs"
 
 
-def _nodes(case: Case, rows: Rows, left: Sequence[float], refusal_value: float) -> str:
-    """The fewest more nodes of one pool that would do, at the least cost of equals."""
+def _nodes(case: Case, rows: Rows, left: Sequence[float]) -> str:
+    """The fewest more nodes of one pool with which one layout would do, at the least cost of equals."""
     found: list[tuple[int, float, str]] = []
-    for name, pool in sorted(case.pools.items()):
-        if not pool.shared or pool.price_per_gpu_hour is None:
+    for candidate in case.candidates:
+        names = {name for name, _, _ in candidate.groups}
+        copies = copies_alone(case, candidate.rates)
+        if len(names) > 1 or not copies:
             continue
-        answer = _fewest(case, rows, left, case.keys[name], refusal_value)
-        if answer is not None:
-            found.append((answer[0], cost_of_taken(answer[1]), name))
+        name = names.pop()
+        cost = cost_of(case.pools, candidate.groups, copies)
+        if not case.pools[name].shared or cost > case.max_cost_per_hour:
+            continue
+        key = case.keys[name]
+        added = rows.of_node(key)
+        own = {row for _, row in rows.places.get(key, ())} | ({rows.nodes[key]} if key in rows.nodes else set())
+        uses = rows.uses(case.request.namespace, case.keys, candidate.groups, copies, cost)
+        short_of = [(amount - left[row], added.get(row, 0.0)) for row, amount in uses if row in own]
+        if all(missing <= 0 or more > 0 for missing, more in short_of):
+            nodes = max((ceil(missing / more - 1e-9) for missing, more in short_of if missing > 0), default=0)
+            found.append((nodes, cost, name))
     if not found:
-        return f"no {_MOST_NODES} more nodes of one pool alone would do"
+        return "no number of nodes of one pool would do"
     nodes, cost, name = min(found)
     return f"feasible with {nodes} more node{'s' if nodes > 1 else ''} of {name}, at {figures.per_hour(cost)}"
-
-
-def _fewest(
-    case: Case, rows: Rows, left: Sequence[float], key: PoolKey, refusal_value: float
-) -> tuple[int, Taken] | None:
-    def with_nodes(nodes: int) -> Taken | None:
-        capacity = list(left)
-        for row, amount in rows.of_node(key).items():
-            capacity[row] += nodes * amount
-        return best_within(case, rows, _finite(capacity), refusal_value)
-
-    high = 1
-    while (taken := with_nodes(high)) is None:
-        high *= 2
-        if high > _MOST_NODES:
-            return None
-    low, best = high // 2, taken
-    while high - low > 1:
-        middle = (low + high) // 2
-        taken = with_nodes(middle)
-        if taken is None:
-            low = middle
-        else:
-            high, best = middle, taken
-    return high, best
 
 
 def _over_ceiling(case: Case, rows: Rows, left: Sequence[float], spent: Sequence[float], taken: Taken) -> Refusal:

@@ -33,6 +33,7 @@ _ALL_ACTIVE = 3000  # asks up to which all are in the master; of more, only thos
 _NEAR_ACTIVE = 1200
 _SAMPLE = 1500
 _DIRECT_OFFERS = 1500  # offers up to which a problem with a gap is closed as one integer program
+_TINY_OFFERS = 300  # offers up to which one integer program is quicker than prices
 _DIRECT_SECONDS = 20.0
 _CHOICE_SECONDS = 2.0
 _CHOICE_ASKS = (60, 400)
@@ -60,6 +61,7 @@ def solve(
     chosen: dict[int, Items] = {}
     levels: list[tuple[int, float, float]] = []
     prices = np.zeros(len(problem.capacity))
+    free = True
     for priority in sorted({int(p) for p in problem.priority}, reverse=True):
         level = _level(problem, priority, kept)
         answer = _Search(level, chosen, out_of_time, on_progress).run()
@@ -67,6 +69,7 @@ def solve(
         kept[priority] = answer.objective
         levels.append((priority, answer.objective, answer.bound))
         prices = answer.prices[: len(problem.capacity)]
+        free = free and answer.free
     offers = problem.ask_start
     taken = tuple(
         tuple((offer - int(offers[ask]), count) for offer, count in chosen[ask]) if chosen.get(ask) else None
@@ -78,6 +81,7 @@ def solve(
         bound=sum(bound for _, _, bound in levels),
         prices=prices,
         levels=tuple(levels),
+        free=free,
         proved=all(objective - bound <= PROVED * max(1.0, abs(objective)) for _, objective, bound in levels),
     )
 
@@ -104,6 +108,7 @@ class _Answer:
     objective: float
     bound: float
     prices: FloatArray
+    free: bool
 
 
 class _Search:
@@ -124,6 +129,7 @@ class _Search:
         # The answer of the higher priorities with everybody else refused is a first answer.
         self.chosen = {int(ask): level.add(int(ask), before.get(int(ask), ())) for ask in level.asks}
         self.excess = _excess_prices(level)
+        self.free = False
 
     def run(self) -> _Answer:
         """Bound and answer of the level."""
@@ -133,13 +139,14 @@ class _Search:
                 self.level.price(self.center * factor)
             self._choose(master)
         self._improve()
-        if self._gap() > PROVED and self._is_small() and not self.out_of_time():
+        if self._gap() > PROVED and self._is_small(_DIRECT_OFFERS) and not self.out_of_time():
             self._close()
         return _Answer(
             chosen={ask: self.level.columns[index].items for ask, index in self.chosen.items()},
             objective=self.objective,
             bound=min(self.bound, self.objective),
             prices=self.center,
+            free=self.free,
         )
 
     @property
@@ -175,7 +182,12 @@ class _Search:
         prices = np.zeros(len(self.level.capacity))
         best = self._bounded(prices)
         if self._accept(dict(zip(self.level.asks.tolist(), best, strict=True))) and self._gap() <= PROVED:
+            self.free = True
             return None
+        if self._is_small(_TINY_OFFERS) and not self.out_of_time():
+            self._close()
+            if self._gap() <= PROVED:
+                return None
         if len(self.level.asks) > _ALL_ACTIVE:
             best = self._bounded(self._sampled())
             return self._sift(best)
@@ -330,11 +342,12 @@ class _Search:
                 self.chosen[ask] = min(better)[1]
                 left = room - _usage(level, [level.columns[self.chosen[ask]]])
 
-    def _is_small(self) -> bool:
+    def _is_small(self, offers: int) -> bool:
+        """Whether one integer program is likely to be solved to the end."""
         problem = self.level.problem
         sizes = np.diff(problem.ask_start)[self.level.asks]
         classes = np.diff(problem.class_start)[self.level.asks]
-        return bool((sizes * (1 + (classes > 1) * classes)).sum() <= _DIRECT_OFFERS)
+        return bool((sizes * (1 + (classes > 1) * classes)).sum() <= offers)
 
     def _close(self) -> None:
         """Solve the level as one integer program."""

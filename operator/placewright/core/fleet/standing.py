@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from placewright.core.fleet.asks import Bundle, Case, make_ask, tokens_per_second, value_of
+from placewright.core.fleet.asks import Bundle, Case, make_ask, tokens_per_second, values_of
 from placewright.core.fleet.candidates import Candidate, candidate_of
 from placewright.core.fleet.plans import Held, serves
 from placewright.core.fleet.problem import Ask, Offer
@@ -163,7 +163,7 @@ def _offer_at(
     offers.append(
         Offer(
             cost_per_hour=cost,
-            value=value_of(case, bundle) if case.bundles else cost,
+            value=values_of(case, (bundle,))[0],
             rates=tuple(0.0 for _ in candidate.rates) if case.has_demand else (0.0,),  # not to be had otherwise
             uses=rows.uses(case.request.namespace, case.keys, candidate.groups, count, cost),
             copies=count,

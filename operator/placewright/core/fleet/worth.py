@@ -10,7 +10,6 @@ from placewright.core.model import NodeValue
 from placewright.core.performance.base import FloatArray
 
 _EXACT_ASKS = 40  # up to so many requests each pool is solved again with one node more
-_NOTHING = 1e-9
 
 
 def node_values(
@@ -30,14 +29,12 @@ def node_values(
         names: namespace and name of each ask, in the order of the problem.
         out_of_time: True: no more exact values, prices must do.
     """
-    refused = [at for at, taken in enumerate(solution.taken) if taken is None]
-    scarce = bool(refused) or bool((solution.prices > _NOTHING).any()) or not solution.proved
     found: dict[PoolKey, NodeValue] = {}
     for key in sorted(rows.pools):
         if key[0]:
             continue
         added = rows.of_node(key)
-        if not scarce or not added:
+        if solution.free or not added:
             found[key] = NodeValue(places=(), saving_cost_per_hour=0.0, exact=True)
         elif problem.asks <= _EXACT_ASKS and not out_of_time():
             found[key] = _again(problem, solution, added, names)
