@@ -35,6 +35,7 @@ class Plan:
     generation: int
     cost: float
     groups: dict[str, tuple[int, ...]]  # by pool
+    reason: str  # why it came
 
     def of(self, pool: str) -> tuple[int, ...]:
         return self.groups.get(pool, ())
@@ -185,8 +186,8 @@ class FleetWatcher:
                 self.faults.append(f"{key} took {taken} of {pool}: {groups} on {self._lately(pool)}")
 
     def _judge_move(self, key: Key, old: Plan | None, new: Plan) -> None:
-        """A plan that still fits is not given up within its dwell while its spec stays."""
-        if old is None or old.id == new.id or old.generation != new.generation:
+        """A plan that still fits is not given up within its dwell while its spec stays, but for a higher priority."""
+        if old is None or old.id == new.id or old.generation != new.generation or new.reason == "Preempted":
             return
         others = [plan for each, plan in self._state.plans.items() if each != key]
         for pool in self._pools:
@@ -234,6 +235,7 @@ def _plan(item: Json) -> Plan | None:
         generation=item["status"]["observedGeneration"],
         cost=plan["costPerHour"],
         groups={pool: tuple(sorted(sizes)) for pool, sizes in groups.items()},
+        reason=next((entry["reason"] for entry in item["status"].get("history") or ()), ""),
     )
 
 
