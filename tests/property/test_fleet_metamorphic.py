@@ -188,13 +188,11 @@ def test_copies_of_a_fleet_cost_as_many_times_as_much(snapshot: Snapshot, times:
 
 @share(0.25)
 @given(snapshots(ceilings=False), picks)
-def test_paying_by_the_gpu_never_places_fewer_than_by_whole_nodes(drawn: Snapshot, pick: int) -> None:
-    """Where all are equally important: whole nodes hold less, and cost at least as much."""
+def test_paying_by_the_gpu_is_never_worse_than_by_whole_nodes(drawn: Snapshot, pick: int) -> None:
+    """Where all are equally important: what whole nodes hold, single GPUs hold for no more."""
     pool = picked(drawn, pick)
     plain = replace(drawn, requests=tuple(replace(each, gates=Gates(), priority=0) for each in drawn.requests))
     whole = with_pool(plain, replace(pool, billing=Billing.PER_NODE))
     single = with_pool(plain, replace(pool, billing=Billing.PER_GPU))
     weights = {each.name: oracle.refusal(each) for each in single.requests}
-    assert no_worse(weighed(whole, decided(whole), weights), weighed(single, decided(single), weights)) or weights != {
-        each.name: oracle.refusal(each) for each in whole.requests
-    }
+    assert no_worse(weighed(whole, decided(whole), weights), weighed(single, decided(single), weights))
