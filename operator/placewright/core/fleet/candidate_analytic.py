@@ -284,7 +284,8 @@ class _ClassTables:
         vocabulary = memory.vocabulary_bytes(architecture_of(self.request), kinds.group.tensor_parallel, stages)
         held = kinds.weight_bytes + vocabulary[:, None]
         fits = held + kinds.cache_bytes_per_token * tokens[:, None, None] <= kinds.usable_bytes[:, None]
-        return fits & (np.arange(layers + 1) >= least)
+        both: BoolArray = fits & (np.arange(layers + 1) >= least)
+        return both
 
     def rates(self, stages: int) -> FloatArray:
         """Requests/s (B, J, n) with n = 1.. layers in each stage but the last; 0 where the class is not served."""

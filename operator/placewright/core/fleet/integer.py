@@ -12,6 +12,8 @@ from placewright.core.fleet.problem import NO_LIMIT
 from placewright.core.performance.base import FloatArray
 
 _GAP = 1e-9
+_CHOICE_NODES = 400
+_DIRECT_NODES = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +24,13 @@ class Whole:
     bound: float
 
 
-def parameters(seconds: float, *, loss: float = 0.0) -> mathopt.SolveParameters:
-    """One thread and a fixed seed, so that equal programs give equal answers."""
+def parameters(seconds: float, *, loss: float = 0.0, nodes: int) -> mathopt.SolveParameters:
+    """One thread, a fixed seed and a limit of nodes, so that equal programs give equal answers on any machine.
+
+    The limit in seconds is for the program that is stuck before its first node ends.
+    """
     return mathopt.SolveParameters(
+        node_limit=nodes,
         threads=1,
         random_seed=0,
         relative_gap_tolerance=_GAP,
@@ -52,7 +58,7 @@ def choose_columns(
             for row, amount in column.uses:
                 rows[row].set_coefficient(pick, amount)
             model.objective.set_linear_coefficient(pick, level.objective_of(column))
-    result = mathopt.solve(model, mathopt.SolverType.GSCIP, params=parameters(seconds, loss=loss))
+    result = mathopt.solve(model, mathopt.SolverType.GSCIP, params=parameters(seconds, loss=loss, nodes=_CHOICE_NODES))
     if not result.has_primal_feasible_solution():
         return None
     values = result.variable_values()
@@ -156,7 +162,7 @@ class _Direct:
         result = mathopt.solve(
             self.model,
             mathopt.SolverType.GSCIP,
-            params=parameters(seconds),
+            params=parameters(seconds, nodes=_DIRECT_NODES),
             model_params=mathopt.ModelSolveParameters(solution_hints=[start] if hint else []),
         )
         if not result.has_primal_feasible_solution():

@@ -26,6 +26,43 @@ class Column:
     uses: tuple[tuple[int, float], ...]  # (row, amount), by row
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Flat:
+    """Columns as arrays: ask and objective of each; column, row and amount of each use."""
+
+    ask: IntArray
+    objective: FloatArray
+    use_column: IntArray
+    use_row: IntArray
+    use_amount: FloatArray
+    rows: int
+
+    def reduced(self, prices: FloatArray) -> FloatArray:
+        """Objective plus what the rows cost, of each column."""
+        paid = prices[self.use_row] * self.use_amount
+        return self.objective + np.bincount(self.use_column, weights=paid, minlength=len(self.ask))
+
+    def used(self, chosen: IntArray) -> FloatArray:
+        """Use of each row by these columns together."""
+        among = np.zeros(len(self.ask), dtype=bool)
+        among[chosen] = True
+        here = among[self.use_column]
+        used = np.bincount(self.use_row[here], weights=self.use_amount[here], minlength=self.rows).astype(np.float64)
+        return used
+
+    def ranked(self, values: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
+        """Asks, the column of each with the least value, and how much more the second least is (inf: it has none)."""
+        order = np.lexsort((values, self.ask))
+        own = self.ask[order]
+        first = np.flatnonzero(np.diff(own, prepend=-1))
+        following = np.minimum(first + 1, len(order) - 1)
+        second = np.where(own[following] == own[first], values[order[following]], np.inf)
+        second[following == first] = np.inf
+        best = order[first]
+        more: FloatArray = second - values[best]
+        return own[first], best, more
+
+
 @dataclass(kw_only=True, eq=False)
 class Level:
     """Asks of one priority and, with their objectives kept, of all higher ones.
@@ -49,6 +86,7 @@ class Level:
     columns: list[Column] = field(default_factory=list)
     by_ask: dict[int, list[int]] = field(default_factory=dict)
     _known: dict[tuple[int, Items], int] = field(default_factory=dict)
+    _flat: "_Flat | None" = None
 
     def __post_init__(self) -> None:
         problem = self.problem
@@ -94,6 +132,23 @@ class Level:
         self.columns.append(column)
         self.by_ask.setdefault(ask, []).append(index)
         return index
+
+    def flat(self) -> "_Flat":
+        """All columns as arrays; made again when there are new ones."""
+        if self._flat is None or len(self._flat.ask) != len(self.columns):
+            columns = self.columns
+            sizes = [len(column.uses) for column in columns]
+            pairs = np.array([pair for column in columns for pair in column.uses], dtype=np.float64).reshape(-1, 2)
+            ask = np.array([column.ask for column in columns], dtype=np.int64)
+            self._flat = _Flat(
+                ask=ask,
+                objective=np.array([column.value for column in columns]) * self.counted[ask],
+                use_column=np.repeat(np.arange(len(columns)), sizes),
+                use_row=pairs[:, 0].astype(np.int64),
+                use_amount=pairs[:, 1],
+                rows=len(self.capacity),
+            )
+        return self._flat
 
     def objective_of(self, column: Column) -> float:
         """What the column adds to this level's objective."""

@@ -9,13 +9,13 @@ kept as rows.
 Deterministic: nothing is carried from one problem to the next, and the order of asks is that of their keys.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from placewright.core.fleet.integer import choose_columns, solve_directly
-from placewright.core.fleet.level import Column, Items, Level, demand_of, rates_of
+from placewright.core.fleet.level import Items, Level, demand_of, rates_of
 from placewright.core.fleet.master import Master, MasterProgram
 from placewright.core.fleet.problem import Problem, Solution
 from placewright.core.model import Progress
@@ -34,11 +34,11 @@ _NEAR_ACTIVE = 1200
 _SAMPLE = 1500
 _DIRECT_OFFERS = 1500  # offers up to which a problem with a gap is closed as one integer program
 _TINY_OFFERS = 300  # offers up to which one integer program is quicker than prices
-_DIRECT_SECONDS = 20.0
-_CHOICE_SECONDS = 2.0
+_DIRECT_SECONDS = 60.0
+_CHOICE_SECONDS = 30.0
 _CHOICE_ASKS = (60, 400)
 _CHOICE_LOSS = 5e-5  # of the objective, that a choice may lose where there are many asks
-_FEW = 200
+_FEW = 60
 _VARIED = (0.6, 0.8, 0.9, 1.1, 1.25, 1.6)  # of the prices: columns at them give the last choice more to choose from
 
 
@@ -126,8 +126,7 @@ class _Search:
         self.on_progress = on_progress
         self.bound = -np.inf
         self.center = np.zeros(len(level.capacity))
-        # The answer of the higher priorities with everybody else refused is a first answer.
-        self.chosen = {int(ask): level.add(int(ask), before.get(int(ask), ())) for ask in level.asks}
+        self.chosen = _first_answer(level, before)
         self.excess = _excess_prices(level)
         self.free = False
 
@@ -152,7 +151,7 @@ class _Search:
     @property
     def objective(self) -> float:
         """Of the best whole answer."""
-        return sum(self.level.objective_of(self.level.columns[index]) for index in self.chosen.values())
+        return float(self.level.flat().objective[list(self.chosen.values())].sum())
 
     def _gap(self) -> float:
         objective = self.objective
@@ -166,10 +165,9 @@ class _Search:
 
     def _accept(self, chosen: Mapping[int, int]) -> bool:
         """Keep a whole answer if it holds and is better."""
-        columns = [self.level.columns[index] for index in chosen.values()]
-        if (_usage(self.level, columns) > self.level.capacity * (1 + 1e-9) + 1e-9).any():
+        if (self._used(chosen.values()) > self.level.capacity * (1 + 1e-9) + 1e-9).any():
             return False
-        objective = sum(self.level.objective_of(column) for column in columns)
+        objective = float(self.level.flat().objective[list(chosen.values())].sum())
         if objective >= self.objective * (1 - 1e-12):
             return False
         self.chosen = dict(chosen)
@@ -189,8 +187,8 @@ class _Search:
             if self._gap() <= PROVED:
                 return None
         if len(self.level.asks) > _ALL_ACTIVE:
-            best = self._bounded(self._sampled())
-            return self._sift(best)
+            self._bounded(self._sampled())
+            return self._sift()
         program = MasterProgram(self.level, self.level.asks.tolist(), self.level.capacity, self.excess)
         program.add(range(len(self.level.columns)))
         return self._generate(program)
@@ -237,58 +235,39 @@ class _Search:
         search._price_all()
         return search.center
 
-    def _sift(self, best: Sequence[int]) -> Master | None:
+    def _sift(self) -> Master | None:
         """Column generation in which only asks that are near to indifferent are in the linear program."""
         level, master = self.level, None
-        asks = level.asks.tolist()
         size = max(_NEAR_ACTIVE, 20 * len(level.capacity))
         for _ in range(_ROUNDS):
-            best_of = dict(zip(asks, best, strict=True))
-            active = self._near(best_of, size)
-            fixed = [level.columns[self._cheapest(ask)] for ask in asks if ask not in active]
-            left = level.capacity - _usage(level, fixed)
-            program = MasterProgram(level, sorted(active), left, self.excess)
-            program.add(index for ask in sorted(active) for index in level.by_ask[ask])
+            flat = level.flat()
+            asks, best, more = flat.ranked(flat.reduced(self.center))
+            near = np.argsort(more / np.maximum(flat.objective[best], 1e-12), kind="stable")
+            fixed = best[near[size:]]
+            program = MasterProgram(level, asks[near[:size]].tolist(), level.capacity - flat.used(fixed), self.excess)
+            program.add(index for ask in sorted(asks[near[:size]].tolist()) for index in level.by_ask[ask])
             found = program.solve()
             if found is None:
                 break
-            objective = found.objective + sum(level.objective_of(column) for column in fixed)
-            master = Master(
-                objective=objective,
-                prices=found.prices,
-                shares=(*found.shares, *((self._cheapest(c.ask), 1.0) for c in fixed)),
-                excess=found.excess,
-            )
-            if (
-                found.excess > 1e-6 and not self.out_of_time()
-            ):  # those that are fixed take too much: more must be free to move
-                size *= 2
-                best = self._bounded(_SMOOTH * self.center + (1 - _SMOOTH) * np.minimum(found.prices, 3 * self.center))
-                continue
-            if self._told(objective) or self.out_of_time():
+            objective = found.objective + float(flat.objective[fixed].sum())
+            whole = ((index, 1.0) for index in fixed.tolist())
+            if found.excess <= 1e-6:
+                master = replace(found, objective=objective, shares=(*found.shares, *whole))
+                if self._told(objective) or self.out_of_time():
+                    break
+            elif self.out_of_time():
                 break
+            else:  # those that are fixed take too much: more must be free to move
+                size *= 2
+                self._bounded(_SMOOTH * self.center + (1 - _SMOOTH) * np.minimum(found.prices, 3 * self.center))
+                continue
             known = len(level.columns)
-            best = self._bounded(_SMOOTH * self.center + (1 - _SMOOTH) * found.prices)
+            self._bounded(_SMOOTH * self.center + (1 - _SMOOTH) * found.prices)
             if len(level.columns) == known:
-                best = self._bounded(found.prices)
+                self._bounded(found.prices)
                 if len(level.columns) == known:
                     break
         return master
-
-    def _cheapest(self, ask: int) -> int:
-        """The known column of an ask that is best at the best bound's prices."""
-        columns = self.level.columns
-        return min(self.level.by_ask[ask], key=lambda index: self.level.reduced(columns[index], self.center))
-
-    def _near(self, best_of: Mapping[int, int], size: int) -> set[int]:
-        """Asks whose second column is nearly as good as the first at the best bound's prices."""
-        level = self.level
-        found: list[tuple[float, int]] = []
-        for ask in best_of:
-            values = sorted(level.reduced(level.columns[index], self.center) for index in level.by_ask[ask])
-            found.append(((values[1] - values[0]) / max(values[0], 1e-12), ask))
-        found.sort()
-        return {ask for _, ask in found[:size]}
 
     # ------------------------------------------------------------------------------------------ whole answers
 
@@ -304,7 +283,7 @@ class _Search:
         for extra in _CHOICE_ASKS:
             asks = self._with_flexible(open_asks, whole, extra)
             fixed = {ask: index for ask, index in whole.items() if ask not in asks}
-            left = level.capacity - _usage(level, [level.columns[index] for index in fixed.values()])
+            left = level.capacity - self._used(fixed.values())
             allowed = _CHOICE_LOSS * master.objective if many else 0.0
             found = choose_columns(level, sorted(asks), left, loss=allowed, seconds=_CHOICE_SECONDS)
             if found is not None and self._accept({**fixed, **found}):
@@ -316,31 +295,38 @@ class _Search:
 
     def _with_flexible(self, asks: Sequence[int], whole: Mapping[int, int], extra: int) -> set[int]:
         """The open asks and those whose change costs least at the best bound's prices."""
-        level = self.level
-        found: list[tuple[float, int]] = []
-        for ask in level.asks.tolist():
-            own = level.by_ask[ask]
-            if len(own) > 2 or (len(own) == 2 and level.columns[own[1]].items):
-                values = sorted(level.reduced(level.columns[index], self.center) for index in own)
-                found.append((values[1] - values[0], ask))
-        found.sort()
-        return {*asks, *(ask for ask in level.asks.tolist() if ask not in whole), *(a for _, a in found[:extra])}
+        flat = self.level.flat()
+        own, _, more = flat.ranked(flat.reduced(self.center))
+        near = own[np.argsort(more, kind="stable")[:extra]]
+        return {*asks, *(ask for ask in self.level.asks.tolist() if ask not in whole), *near.tolist()}
 
     def _improve(self) -> None:
-        """Let each refused or dear ask take the best of what is left, one after the other."""
-        level = self.level
-        left = level.capacity - _usage(level, [level.columns[index] for index in self.chosen.values()])
-        for ask in level.asks.tolist():
+        """Let each ask that could have better take the best of what is left, one after the other."""
+        level, flat = self.level, self.level.flat()
+        left = level.capacity - self._used(self.chosen.values())
+        asks, best, _ = flat.ranked(flat.objective)
+        for ask, index in zip(asks.tolist(), best.tolist(), strict=True):
             current = level.columns[self.chosen[ask]]
-            room = left + _usage(level, [current])
+            if flat.objective[index] >= level.objective_of(current) * (1 - 1e-12):
+                continue
+            room = dict(current.uses)
             better = [
-                (level.objective_of(level.columns[index]), index)
-                for index in level.by_ask[ask]
-                if all(amount <= room[row] * (1 + 1e-9) + 1e-9 for row, amount in level.columns[index].uses)
+                (level.objective_of(level.columns[other]), other)
+                for other in level.by_ask[ask]
+                if all(
+                    amount <= (left[row] + room.get(row, 0.0)) * (1 + 1e-9) + 1e-9
+                    for row, amount in level.columns[other].uses
+                )
             ]
             if better and min(better)[0] < level.objective_of(current) * (1 - 1e-12):
                 self.chosen[ask] = min(better)[1]
-                left = room - _usage(level, [level.columns[self.chosen[ask]]])
+                for row, amount in current.uses:
+                    left[row] += amount
+                for row, amount in level.columns[self.chosen[ask]].uses:
+                    left[row] -= amount
+
+    def _used(self, chosen: Iterable[int]) -> FloatArray:
+        return self.level.flat().used(np.fromiter(chosen, dtype=np.int64))
 
     def _is_small(self, offers: int) -> bool:
         """Whether one integer program is likely to be solved to the end."""
@@ -372,12 +358,12 @@ def _covers(problem: Problem, ask: int, items: Items) -> bool:
     return sum(float(rates[offer - low, 0]) * count for offer, count in items) >= float(demand[0]) * (1 - 1e-9)
 
 
-def _usage(level: Level, columns: Sequence[Column]) -> FloatArray:
-    used = np.zeros(len(level.capacity))
-    for column in columns:
-        for row, amount in column.uses:
-            used[row] += amount
-    return used
+def _first_answer(level: Level, before: Mapping[int, Items]) -> dict[int, int]:
+    """What higher priorities have, and the present plans of the others where they all fit; else these are refused."""
+    refused = {ask: level.add(ask, before.get(ask, ())) for ask in level.asks.tolist()}
+    kept = {ask: level.base[ask][-1] if not before.get(ask) and level.counted[ask] else refused[ask] for ask in refused}
+    used = level.flat().used(np.fromiter(kept.values(), dtype=np.int64))
+    return kept if (used <= level.capacity * (1 + 1e-9) + 1e-9).all() else refused
 
 
 def _excess_prices(level: Level) -> FloatArray:
