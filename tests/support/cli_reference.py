@@ -19,11 +19,15 @@ _INTRODUCTION = """\
 
 ## Input
 
-- `-f` takes files, folders (their `*.yaml`, `*.yml` and `*.json`, not those of folders inside) and `-` for standard
-  input. Several documents and lists are fine; other kinds are skipped with a note, so a GitOps folder can be given as
-  it is. Two requests with one namespace and name are a fault.
-- `--pools FILE` is a list of pools, written as in `spec.pools`, bare or under the key `pools`. Requests without pools
-  of their own get them; requests with pools keep theirs. Each request is planned by itself and may use all of a pool.
+- `-f` takes files, folders at any depth (their `*.yaml`, `*.yml` and `*.json`; no hidden folders, no links to folders)
+  and `-` for standard input. PlacementRequests, GPUPools, PlacementPolicies, PerformanceProfiles, Nodes and Pods are
+  read, several documents and lists too, as `kubectl get nodes,pods -A -o yaml` prints them. Other kinds are skipped
+  with a note, so a GitOps folder can be given as it is. Two objects of one kind, namespace and name are a fault.
+- `--pools FILE` adds pools, policies, profiles, Nodes and Pods from files that belong to no change. A list of pools,
+  written as in `spec.pools`, bare or under the key `pools`, is for requests without pools and without a poolSelector;
+  each of them may use all of it.
+- `--from-cluster` reads the cluster once, with your own credentials, and never writes. Files of `-f` are laid over what
+  was read: an object of the same kind, namespace and name replaces the cluster's.
 - `--config-dir` takes a folder in the [CSV format](config-dir.md). The plan has the folder's name, its pools the GPU
   types.
 - `--method`, `--cost-weight`, `--min-throughput`, `--target-cost`, `--budgets` and `--time-limit` win over what the
@@ -31,7 +35,48 @@ _INTRODUCTION = """\
 - A suspended request is not planned: its last plan is shown, as the operator keeps it.
 
 All input is checked before anything is planned. Each fault is one line on standard error with file, line, field, what
-stands there and what may stand there.
+stands there and what may stand there. A pool that cannot be used, or not all of it, is no fault: a note says why, and
+so does a request that has no other.
+
+## Fleets
+
+Requests with a `poolSelector`, a demand or `replicas`, and all requests under a ceiling of a PlacementPolicy, are
+planned together, as [fleet.md](fleet.md) says: the same plans as in the cluster. Below the table stand what is proved,
+the pools, what one more node of each is worth, and who was refused and what would help. `explain` says for each request
+who else is on its pools and where it would rather be.
+
+| question | command |
+|---|---|
+| what is planned, with plans of the files' statuses kept | `plan -f DIR --keep-present` |
+| what would be decided in the cluster now, against what it has | `plan --from-cluster` |
+| the same after a change that is not applied yet | `plan --from-cluster -f CHANGED` |
+| with two nodes more, another price, twice the traffic | `plan -f DIR --what-if 'pool l40s nodes+2'` |
+| what the pools have and cost | `pools -f DIR`, `pools --from-cluster` |
+| what a change costs | `diff -f DIR --base git:main` |
+
+`--what-if` may be repeated; the changes are made in that order:
+
+| change | |
+|---|---|
+| `pool NAME nodes+2`, `nodes-1`, `nodes=6` | declared stock, or Nodes: more are copies of the freest, the freest go |
+| `price NAME=0.9`, `price NAME*1.2` | USD per GPU and hour of a pool, or of all pools of a GPU kind |
+| `request NAME rps*2`, `rps=4`, `rps+1`, `rps-1` | demand; with several classes only a factor |
+| `request NAME priority=10` | priority |
+
+`NAME` of a request is `NAMESPACE/NAME` where the name alone is not clear. A pool of no GPUPool is that of `spec.pools`.
+
+## Pull requests
+
+`diff` plans both sides from scratch, so that equal files give equal costs whatever runs now. A side is files, folders,
+or a git revision: `git:main` has the paths of `-f` in `main`, `git:main:deploy` has `deploy`, seen from the current
+folder. Blobs are read as git stores them; nothing is checked out.
+
+```bash
+placewright diff -f deploy --base git:origin/main --pools inventory --max-increase-percent 10 --comment markdown
+```
+
+It exits with 3 when costs rise by more than `--max-increase-percent` or `--max-increase-per-hour`, or when a gate newly
+blocks a request, and with 4 when a request newly has no plan. What has none on both sides does not count.
 
 ## Output
 
@@ -40,9 +85,12 @@ and lines, which `NO_COLOR` and `TERM=dumb` switch off; in a pipe the text is pl
 says so. A solve of more than a second shows its best price, bound and gap while it runs. Money is US dollars per hour
 and per million tokens.
 
-`plan -o json` prints a `PlacementPlanList` with each status as the operator would write it, `pareto -o json` a
-`PlacementFrontierList` with the whole frontier, while a status holds at most 50 points of it. Pictures need
-`pip install 'placewright[plot]'`, `profile fit` needs `pip install 'placewright[fit]'`.
+`plan -o json` prints a `PlacementPlanList` with each status as the operator would write it and the `fleet`: cost,
+bound, gap, pools. With `--from-cluster` it also has `changes`, with `--what-if` `whatIf`, in the shape of `diff -o
+json` (`PlacementDiff`): `items` with `change`, `old` and `new`, and `fleet` with both costs. `pools -o json` prints a
+`PoolReport`, `pareto -o json` a `PlacementFrontierList` with the whole frontier of one replica, while a status holds at
+most 50 points of it. Pictures need `pip install 'placewright[plot]'`, `profile fit` needs `pip install
+'placewright[fit]'`.
 
 ## Exit codes
 

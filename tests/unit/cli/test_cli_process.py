@@ -17,7 +17,19 @@ import yaml
 from placewright.cli.screen import width_asked
 
 _START = "from placewright.cli.main import main; main()"
-_HEAVY = ("numpy", "numba", "pydantic", "kopf", "kubernetes", "ortools", "rich", "yaml", "matplotlib", "plotext")
+_HEAVY = (
+    "numpy",
+    "numba",
+    "pydantic",
+    "kopf",
+    "kubernetes",
+    "ortools",
+    "aiohttp",
+    "rich",
+    "yaml",
+    "matplotlib",
+    "plotext",
+)
 _SECONDS = 60.0
 
 
@@ -47,7 +59,9 @@ def _run(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["plan", "--help"], ["run", "--help"], ["pareto", "-h"], ["network", "generate", "--help"]],
+    [["--help"]]
+    + [[command, "--help"] for command in ("plan", "explain", "diff", "pools", "validate", "run")]
+    + [["pareto", "-h"], ["network", "generate", "--help"]],
     ids=" ".join,
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
