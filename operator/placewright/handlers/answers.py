@@ -45,6 +45,21 @@ class Answer:
     move: MoveReason | None = None
 
 
+def told_of(decision: Decision, member: Member) -> Hashable:
+    """What a decision says, for comparing: also brief decisions have all of it."""
+    plan, relaxation = decision.plan, decision.relaxation
+    return (
+        member.generation,
+        decision.inputs_hash,
+        None if plan is None else (plan.id, str(plan.state)),
+        decision.gates,
+        decision.needs,
+        decision.spill,
+        decision.warnings,
+        None if plan is not None else (decision.rejections, relaxation and relaxation.message),
+    )
+
+
 def of_decision(
     decision: Decision, member: Member, *, seconds: float, surroundings: Surroundings, brief: bool = False
 ) -> Answer:
@@ -59,7 +74,6 @@ def of_decision(
     """
     request = member.request
     assert request is not None, "only what was read is decided"
-    plan, relaxation = decision.plan, decision.relaxation
     decided = replace(decision, request=request)
     shared = frozenset(pool.name for pool in request.pools if pool.shared)
 
@@ -75,17 +89,8 @@ def of_decision(
 
     return Answer(
         generation=member.generation,
-        holding=holding_of_plan(plan, shared),
-        told=(
-            member.generation,
-            decision.inputs_hash,
-            None if plan is None else (plan.id, str(plan.state)),
-            decision.gates,
-            decision.needs,
-            decision.spill,
-            decision.warnings,
-            None if plan is not None else (decision.rejections, relaxation and relaxation.message),
-        ),
+        holding=holding_of_plan(decision.plan, shared),
+        told=told_of(decision, member),
         headline="decided",
         render=_unless_same(make),
         brief=brief,

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -29,6 +29,7 @@ _LAST_RETRY_SECONDS = 60.0
 _LONGEST_BACKLOG_SECONDS = 10.0
 _BACKLOG_POLL_SECONDS = 0.05
 _AFTER_DWELL_SECONDS = 0.05  # on the safe side of the moment
+_ITEMS_BETWEEN_TURNS = 200  # comparing thousands of decisions must not hold the loop
 _PATIENCE = 3  # batches given up in turn because the Nodes changed; then what still fits is written
 
 
@@ -184,7 +185,7 @@ class Fleet:
         self._mind_rules()
         world = await self._parts.members.world(survey, datetime.now(UTC))
         planned = await self._parts.solutions.decide(world.snapshot)
-        changed, brief = self._changed(world, planned)
+        changed, brief = await self._changed(world, planned)
         unwritten = await self._act(survey, changed)
         self._parts.solutions.give_back(unwritten | brief)
         self._parts.solutions.forget(brief)
@@ -217,34 +218,42 @@ class Fleet:
         self._rules = self._parts.surveyor.rules()
         self.trigger()
 
-    def _changed(self, world: World, planned: Planned) -> tuple[dict[Key, Answer], frozenset[Key]]:
+    async def _changed(self, world: World, planned: Planned) -> tuple[dict[Key, Answer], frozenset[Key]]:
         """Answers that say something new, and the members whose explanations are needed again for theirs."""
-        found: dict[Key, Answer] = {}
-        around = world.survey.surroundings
-        for decision in planned.whole.decisions:
-            key = (decision.request.namespace, decision.request.name)
-            found[key] = answers.of_decision(
-                decision,
-                world.members[key],
-                seconds=planned.seconds[key],
-                surroundings=around,
-                brief=key in planned.brief,
-            )
+        found = await self._decided(world, planned)
         for key, member in world.members.items():
+            answer = None
             if key in planned.failed:
-                found[key] = answers.of_failure(planned.failed[key], member)
+                answer = answers.of_failure(planned.failed[key], member)
             elif key in world.waiting:
-                found[key] = answers.of_blindness(world.survey.fault, member)
+                answer = answers.of_blindness(world.survey.fault, member)
             elif member.fault is not None:
-                found[key] = answers.of_fault(member.fault, member)
-        news = {
-            key: answer
-            for key, answer in found.items()
-            for member in [self._parts.members.get(key)]
-            if member is not None and member.told != answer.told
-        }
-        brief = frozenset(key for key, answer in news.items() if answer.brief)
-        return {key: answer for key, answer in news.items() if not answer.brief}, brief
+                answer = answers.of_fault(member.fault, member)
+            if answer is not None and self._is_news(key, answer.told):
+                found[key] = answer
+        brief = frozenset(key for key, answer in found.items() if answer.brief)
+        return {key: answer for key, answer in found.items() if not answer.brief}, brief
+
+    async def _decided(self, world: World, planned: Planned) -> dict[Key, Answer]:
+        found: dict[Key, Answer] = {}
+        for count, decision in enumerate(planned.whole.decisions):
+            key = (decision.request.namespace, decision.request.name)
+            member = world.members[key]
+            if self._is_news(key, answers.told_of(decision, member)):
+                found[key] = answers.of_decision(
+                    decision,
+                    member,
+                    seconds=planned.seconds[key],
+                    surroundings=world.survey.surroundings,
+                    brief=key in planned.brief,
+                )
+            if count % _ITEMS_BETWEEN_TURNS == 0:
+                await asyncio.sleep(0)
+        return found
+
+    def _is_news(self, key: Key, told: Hashable) -> bool:
+        member = self._parts.members.get(key)
+        return member is not None and member.told != told
 
     async def _act(self, survey: Survey, changed: dict[Key, Answer]) -> frozenset[Key]:
         """Writes what has changed, if the Nodes are still what the decision was made for; returns what was not."""

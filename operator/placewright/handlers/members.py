@@ -119,7 +119,7 @@ class Members:
 
     def untold(self) -> int:
         """How many wait for their status; safe to call from another thread."""
-        return sum(member.told is None for _, member in self.items())
+        return sum(member.told is None for member in tuple(self._members.values()))
 
     def take(self, resource: Json, *, told: object = None, ours: bool = True) -> None:
         """Takes in the newest object of a member.
