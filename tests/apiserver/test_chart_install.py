@@ -16,7 +16,7 @@ from tests.controlplane.nodes import GpuNodes, create_gpu_nodes
 from tests.controlplane.processes import wait_until
 from tests.controlplane.rest import ApiError
 from tests.controlplane.server import ControlPlane
-from tests.support.chart_site import ALL_CRDS, CRD, FLEET_KINDS, RELEASE, Site, without_crds
+from tests.support.chart_site import ALL_CRDS, CRD, FLEET_KINDS, RELEASE, Site, crds_go
 from tests.support.helm import CHART, Helm
 
 Json = dict[str, Any]
@@ -74,7 +74,7 @@ def test_a_release_lives_and_requests_outlive_it(site: Site, tmp_path: Path) -> 
     assert site.deployment is not None
 
     site.uninstall()
-    wait_until(lambda: without_crds(site.plane), 60, "the CRDs to go, as crds.keep is false")
+    wait_until(lambda: crds_go(site.plane), 20, "the CRDs to go, as crds.keep is false")
 
 
 def test_crds_that_others_own_are_left_alone_or_taken_over_when_told(site: Site) -> None:

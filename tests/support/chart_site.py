@@ -37,9 +37,14 @@ def find(plane: ControlPlane, path: str) -> Json | None:
     return found[0]
 
 
-def without_crds(plane: ControlPlane) -> bool:
-    """Whether the cluster knows none of the chart's kinds."""
-    return all(find(plane, crd) is None for crd in ALL_CRDS)
+def crds_go(plane: ControlPlane) -> bool:
+    """Whether each of the chart's CRDs is gone or being deleted.
+
+    The server deletes an object's instances first, and tries that again ever more slowly while it makes itself anew for
+    the other CRDs; with four at once the last one may take a minute.
+    """
+    left = [crd for crd in (find(plane, path) for path in ALL_CRDS) if crd is not None]
+    return all("deletionTimestamp" in crd["metadata"] for crd in left)
 
 
 def delete_crds(plane: ControlPlane) -> None:
@@ -47,7 +52,7 @@ def delete_crds(plane: ControlPlane) -> None:
     for crd in ALL_CRDS:
         if find(plane, crd) is not None:
             plane.admin.delete(crd)
-            wait_until(lambda path=crd: find(plane, path) is None, 60, f"{crd} to go")  # type: ignore[misc]
+            wait_until(lambda path=crd: find(plane, path) is None, 150, f"{crd} to go")  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True)
