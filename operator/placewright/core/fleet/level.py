@@ -47,8 +47,7 @@ class _Flat:
         among = np.zeros(len(self.ask), dtype=bool)
         among[chosen] = True
         here = among[self.use_column]
-        used = np.bincount(self.use_row[here], weights=self.use_amount[here], minlength=self.rows).astype(np.float64)
-        return used
+        return np.bincount(self.use_row[here], weights=self.use_amount[here], minlength=self.rows).astype(np.float64)
 
     def ranked(self, values: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
         """Asks, the column of each with the least value, and how much more the second least is (inf: it has none)."""
@@ -91,15 +90,55 @@ class Level:
     def __post_init__(self) -> None:
         problem = self.problem
         self.limit = np.zeros(len(problem.cost), dtype=np.int64)
+        self._counts = np.zeros(len(problem.cost), dtype=np.int64)
         offer_limits(problem.use_start, problem.use_row, problem.use_amount, problem.capacity, self.limit)
         self.offer_ask = np.repeat(np.arange(problem.asks), np.diff(problem.ask_start))
         sizes = np.diff(problem.class_start)
         self.free = np.zeros(problem.asks, dtype=np.int64)
         self.free[self.asks] = 1 - problem.standing_only[self.asks]
+        self._close_hopeless()
         self.several = [int(r) for r in self.asks if sizes[r] > 1 and self.free[r]]
-        self._counts = np.zeros(len(problem.cost), dtype=np.int64)
         self.base = {int(r): self._base(int(r)) for r in self.asks}
         self.best = problem.refusal_value.copy()  # of each ask at the prices last asked about
+
+    def _close_hopeless(self) -> None:
+        """Leave out of pricing the asks whose cheapest cover costs more than they may: no prices change that.
+
+        Most present plans are such: nothing saves enough to be worth a move.
+        """
+        problem = self.problem
+        limited = np.flatnonzero(np.isfinite(problem.max_cost) & (self.free > 0) & (np.diff(problem.class_start) == 1))
+        if not len(limited):
+            return
+        most = problem.max_cost * (1 + 1e-9)
+        best = most.copy()
+        free = np.zeros_like(self.free)
+        free[limited] = 1
+        self._price(problem.cost, most, np.full_like(most, np.inf), free, best)
+        self.free[limited[best[limited] >= most[limited]]] = 0
+
+    def _price(
+        self, value: FloatArray, refusal: FloatArray, max_cost: FloatArray, free: IntArray, best: FloatArray
+    ) -> None:
+        problem = self.problem
+        price_single(
+            problem.ask_start,
+            problem.class_start,
+            problem.demand,
+            problem.rate_start,
+            problem.rate,
+            value,
+            problem.cost,
+            problem.copies,
+            self.limit,
+            problem.min_copies,
+            problem.max_copies,
+            max_cost,
+            refusal,
+            free,
+            self._counts,
+            best,
+        )
 
     def _base(self, ask: int) -> list[int]:
         """The columns that need no pricing: being refused, and the present plan."""
@@ -175,24 +214,7 @@ class Level:
         )
         refusal = problem.refusal_value * weight
         best = refusal.copy()
-        price_single(
-            problem.ask_start,
-            problem.class_start,
-            problem.demand,
-            problem.rate_start,
-            problem.rate,
-            value,
-            problem.cost,
-            problem.copies,
-            self.limit,
-            problem.min_copies,
-            problem.max_copies,
-            problem.max_cost,
-            refusal,
-            self.free,
-            self._counts,
-            best,
-        )
+        self._price(value, refusal, problem.max_cost, self.free, best)
         chosen = self._chosen(best, refusal)
         for ask in self.several:
             best[ask], chosen[ask] = self._price_several(ask, value, float(refusal[ask]))

@@ -124,12 +124,21 @@ def cover(
 
 @compiled
 def undominated(
-    need: float, least_copies: int, value: Any, rate: Any, cost: Any, copies: Any, limit: Any, plain: bool, order: Any
+    need: float,
+    least_copies: int,
+    value: Any,
+    rate: Any,
+    cost: Any,
+    copies: Any,
+    limit: Any,
+    few_copies: bool,
+    low_cost: bool,
+    order: Any,
 ) -> int:
     """Keep in `order` (sorted by value/rate) the offers that no single other one replaces; returns how many.
 
-    Another one replaces an offer only where the rows hold as many of it as the whole need takes: otherwise both may be
-    wanted side by side. Plain: neither copies nor cost are limited, so value and rate alone decide.
+    One replaces another only if the rows hold enough of it for the whole need, and, where copies or cost are limited,
+    if it is no worse in these either.
     """
     kept = 0
     for i in range(order.shape[0]):
@@ -141,7 +150,7 @@ def undominated(
             b = order[j]
             wanted = max(np.ceil(need / rate[b]), np.ceil(least_copies / copies[b]))
             better = value[b] <= value[a] and rate[b] >= rate[a] and limit[b] >= wanted
-            if better and (plain or (cost[b] <= cost[a] and copies[b] == copies[a])):
+            if better and (not low_cost or cost[b] <= cost[a]) and (not few_copies or copies[b] == copies[a]):
                 beaten = True
                 break
         if not beaten:
@@ -193,7 +202,8 @@ def price_single(
                 size += 1
         own_value = value[index]
         own_rate = rate[rate_start[index]]
-        plain = min_copies[r] == 0 and max_copies[r] >= 2147483647 and max_cost[r] == np.inf
+        few_copies = min_copies[r] > 0 or max_copies[r] < 2147483647
+        low_cost = max_cost[r] < np.inf
         order = np.argsort(own_value / own_rate, kind="mergesort")
         kept = undominated(
             demand[class_start[r]],
@@ -203,7 +213,8 @@ def price_single(
             cost[index],
             copies[index],
             limit[index],
-            plain,
+            few_copies,
+            low_cost,
             order,
         )
         order = order[:kept]
