@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.error import URLError
 
+from tests.controlplane.processes import wait_until
+from tests.controlplane.rest import ApiError
 from tests.controlplane.server import ControlPlane
 
 Json = dict[str, Any]
@@ -75,7 +77,7 @@ class FleetWatcher:
 
     def __enter__(self) -> Self:
         for path in (_NODES, _PODS, _REQUESTS):
-            self._list(path)
+            wait_until(lambda at=path: self._list(at), 10.0, f"a LIST of {path}")  # type: ignore[misc]
         for thread in self._threads:
             thread.start()
         return self
@@ -92,12 +94,18 @@ class FleetWatcher:
 
     # -------------------------------------------------------------------------------------------------- reading
 
-    def _list(self, path: str) -> None:
-        found = self._plane.admin.get(path)
+    def _list(self, path: str) -> bool:
+        try:
+            found = self._plane.admin.get(path)
+        except ApiError as error:
+            if error.status == 429:  # the storage of a new kind begins
+                return False
+            raise
         with self._lock:
             for item in found["items"]:
                 self._take(path, "ADDED", item)
         self._versions[path] = found["metadata"]["resourceVersion"]
+        return True
 
     def _follow(self, path: str) -> None:
         while not self._stop.is_set():
@@ -109,7 +117,7 @@ class FleetWatcher:
                     self._versions[path] = event["object"]["metadata"]["resourceVersion"]
                     with self._lock:
                         self._take(path, event["type"], event["object"])
-            except (OSError, URLError, ValueError):
+            except (OSError, URLError, ValueError, ApiError):
                 self._stop.wait(0.1)  # the API server is away
 
     def _relist(self, path: str) -> None:
