@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from placewright.core.fleet.problem import Ask, Offer
 from placewright.core.model import (
+    Analytic,
     Billing,
     Ceiling,
     Gates,
     Measurement,
+    Parallelism,
     Pool,
     ReplicaBounds,
     Request,
@@ -18,6 +20,7 @@ from placewright.core.model import (
     Snapshot,
     TrafficClass,
 )
+from tests.support.builders import EIGHT_BILLION
 from tests.support.fleet_oracle import answers
 from tests.support.fleets import SIZES, a_fleet_request, row, shared_pool, traffic
 
@@ -189,8 +192,33 @@ def fleet_requests(
 
 
 @st.composite
-def snapshots(draw: st.DrawFn, *, most: int = 3, most_classes: int = 2, ceilings: bool = True) -> Snapshot:
-    """One to three requests on shared pools that are mostly too small for all of them."""
+def _any_request(draw: st.DrawFn, name: str, pools: tuple[Pool, ...]) -> Request:
+    """Measured or predicted, with a demand or without."""
+    request = draw(fleet_requests(name, pools, demand=draw(st.booleans())))
+    if draw(st.integers(0, 2)):
+        return request
+    few = draw(st.sampled_from((1, 1, 20)))
+    classes = tuple(
+        replace(each, requests_per_second=few * each.requests_per_second, slo=None) for each in request.workload.classes
+    )
+    return replace(
+        request,
+        architecture=EIGHT_BILLION,
+        performance=Analytic(),
+        workload=replace(request.workload, classes=classes, concurrency=draw(st.sampled_from((None, None, 16)))),
+        slo=draw(st.sampled_from((Slo(), Slo(tpot_seconds=0.05)))),
+        parallelism=Parallelism(max_pipeline=2),
+    )
+
+
+@st.composite
+def snapshots(
+    draw: st.DrawFn, *, most: int = 3, most_classes: int = 2, ceilings: bool = True, demandless: bool = False
+) -> Snapshot:
+    """One to three requests on shared pools that are mostly too small for all of them.
+
+    With `demandless` some have no demand, and some are predicted in place of measured.
+    """
     pools = draw(shared_pools())
     names = draw(st.permutations("xyz"[: draw(st.integers(1, most))]))
     limits = st.sampled_from((2.0, 5.0, 9.0))
@@ -200,7 +228,10 @@ def snapshots(draw: st.DrawFn, *, most: int = 3, most_classes: int = 2, ceilings
         if ceilings and not draw(st.integers(0, 3))
     ]
     return Snapshot(
-        requests=tuple(draw(fleet_requests(name, pools, most_classes=most_classes)) for name in names),
+        requests=tuple(
+            draw(_any_request(name, pools) if demandless else fleet_requests(name, pools, most_classes=most_classes))
+            for name in names
+        ),
         pools=draw(st.permutations(pools).map(tuple)),
         ceilings=tuple(kept),
     )

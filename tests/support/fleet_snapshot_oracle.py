@@ -161,7 +161,7 @@ def least(snapshot: Snapshot) -> Levels:
             return
         mine = asked[at]
         priority, namespace = mine.request.priority, mine.request.namespace
-        for option in (each for each in mine.options if _passes(mine.request, each)):
+        for option in (each for each in mine.options if passes(mine.request, each)):
             after = {**spent, namespace: spent.get(namespace, 0.0) + option.cost_per_hour}
             held = (*entries, *_shared(option, pools))
             if _within(snapshot, after) and fits(pools, held):
@@ -179,7 +179,7 @@ def _shared(option: Option, pools: dict[str, Pool]) -> Iterator[Held]:
         yield tuple((name, groups) for name, groups in entry if name in pools)
 
 
-def _passes(request: Request, option: Option) -> bool:
+def passes(request: Request, option: Option) -> bool:
     """Whether the gates on money let the option through; both are limits on its cost, as the demand is given."""
     gates, served = request.gates, request.workload.tokens_per_second * 3600.0 / 1e6
     hourly = inf if gates.max_cost_per_hour is None else gates.max_cost_per_hour
