@@ -38,7 +38,7 @@ def explain(ctx: click.Context, /, **options: Any) -> None:
     if answer.fleet is not None:
         screen.blank()
         screen.title("The fleet")
-        fleet_card.show(screen, answer)
+        fleet_card.show(screen, answer, wide=True)
     ctx.exit(answer.exit_code)
 
 

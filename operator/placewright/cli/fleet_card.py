@@ -1,6 +1,7 @@
 """The whole fleet under the table of its requests: cost and proof, pools, and who was refused."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from placewright.cli import text
 from placewright.cli.comparison import reason_of, state_without_plan
@@ -17,15 +18,17 @@ from placewright.core.model import (
     SolveStatus,
 )
 
+_MOST_REFUSED: Final = 20
 
-def show(screen: Screen, given: Answer) -> None:
+
+def show(screen: Screen, given: Answer, *, wide: bool = False) -> None:
     """Write the summary of a fleet; nothing when every request was decided by itself."""
     if given.fleet is None:
         return
     report = given.fleet.report
     screen.fields([Field("proof", proof_text(report), "good" if report.status is SolveStatus.OPTIMAL else "warn")])
     pool_table(screen, uses_of(given))
-    refused_table(screen, given.fleet.decisions)
+    refused_table(screen, given.fleet.decisions, most=None if wide else _MOST_REFUSED)
 
 
 def proof_text(report: FleetReport) -> str:
@@ -87,17 +90,20 @@ def value_text(value: NodeValue | None) -> str:
     return ", ".join(told) or "nothing"
 
 
-def refused_table(screen: Screen, decisions: Iterable[Decision]) -> None:
-    """Write who has no plan that may be used, why, and what each needs."""
+def refused_table(screen: Screen, decisions: Iterable[Decision], *, most: int | None = None) -> None:
+    """Write who has no plan that may be used, why, and what each needs; the most important first."""
     refused = [each for each in decisions if each.plan is None or each.plan.state is PlanState.BLOCKED]
+    refused.sort(key=lambda each: -each.request.priority)
     if not refused:
         return
     screen.blank()
     screen.text("Without a plan that may be used")
     screen.table(
         [Column("name"), Column("state"), Column("why and what it needs", "text")],
-        [[_title(each.request), _state(each), _needs(each)] for each in refused],
+        [[_title(each.request), _state(each), _needs(each)] for each in refused[:most]],
     )
+    if most is not None and len(refused) > most:
+        screen.text(f"and {len(refused) - most:,} more (-o wide shows all)")
 
 
 def _title(request: Request) -> str:

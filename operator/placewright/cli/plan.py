@@ -106,7 +106,7 @@ def _show(answer: "Answer", compared: "Comparison | None", what_if: tuple[str, .
         if compared is not None:
             screen.blank()
         overview.table(screen, answer.results)
-    fleet_card.show(screen, answer)
+    fleet_card.show(screen, answer, wide=wide)
     if many and not wide and (fleet or compared is not None):
         screen.text("More about each: -o wide, or placewright explain.")
         return

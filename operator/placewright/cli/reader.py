@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from placewright.cli import documents
 from placewright.cli.faults import Fault, FaultsError
+from placewright.cli.interrupts import leaving_at_once
 from placewright.cli.scene import Asking, Scene
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ class Reader:
 
     def take(self, text: str, name: str) -> None:
         """Read a text."""
-        for validation in self._validations(text, name):
+        with leaving_at_once():  # the interpreter of CEL would take an interruption for a broken rule
+            found = list(self._validations(text, name))
+        for validation in found:
             self.faults.extend(validation.faults)
             self._keep(validation)
             self.requests.extend(validation.requests)
@@ -157,7 +160,8 @@ class Reader:
         if pools is not None:
             self._lists[name] = pools
             return
-        (validation,) = self._whole(text, name)
+        with leaving_at_once():
+            (validation,) = self._whole(text, name)
         self.faults.extend(validation.faults)
         self._keep(validation)
         for entry in validation.requests:

@@ -93,6 +93,15 @@ def test_a_refused_request_says_what_it_needs(run: Run, file: File, gpu_pool: Ma
         assert said in explained.stdout
 
 
+def test_many_refusals_are_cut_with_a_count(run: Run, file: File, gpu_pool: Make, member: Make) -> None:
+    many = [member(f"m{number:02}", priority=number, replicas={"min": 3}) for number in range(24)]
+    path = file(_small(gpu_pool, "l40s", 2, 1.2), *many)
+    text = run("plan", "-f", path).stdout
+    assert "and 4 more (-o wide shows all)" in text
+    refused = [line.split()[0] for line in text.splitlines() if line.split()[1:2] == ["Refused"]][24:]
+    assert (len(refused), refused[0]) == (20, "serving/m23")
+
+
 def test_more_stock_by_what_if_places_it(run: Run, file: File, gpu_pool: Make, member: Make) -> None:
     path = file(_small(gpu_pool, "l40s", 1, 1.2), member("first", priority=1), member("second"))
     found = _list(run("plan", "-f", path, "--what-if", "pool l40s nodes+1", "-o", "json"))

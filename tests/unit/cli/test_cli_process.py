@@ -174,6 +174,20 @@ def test_ctrl_c_while_it_starts_is_one_line_too() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"interrupted\n")
 
 
+def test_ctrl_c_that_a_library_would_swallow_ends_the_process_all_the_same() -> None:
+    code = (
+        "import os, signal\nfrom placewright.cli.interrupts import leaving_at_once\n"
+        "with leaving_at_once():\n    pass\n"
+        "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler\n"
+        "with leaving_at_once():\n"
+        "    try:\n        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    except BaseException:\n        pass\n"
+        "print('it went on')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, timeout=_SECONDS)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"interrupted\n")
+
+
 def _on_a_terminal(arguments: Sequence[str | Path], environ: Mapping[str, str]) -> str:
     """Run with standard output and error on a pseudo terminal, and return what it shows."""
     leader, follower = pty.openpty()
