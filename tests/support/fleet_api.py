@@ -5,7 +5,7 @@ import copy
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
-from placewright.kube.client import GPU_POOLS, NODES, PODS, POLICIES, PROFILES, ApiError, Kind, Page
+from placewright.kube.client import ApiError, Kind, Page, UnreachableError
 from tests.support.requests import Json
 
 REQUESTS = "placementrequests"
@@ -22,6 +22,7 @@ class FakeApi:
     Attributes:
         faults: by plural, raised by each LIST and watch of the kind for as long as they stand here.
         write_faults: raised by the next writes, one each.
+        lost_answers: names of requests whose next write is stored without anybody being told.
         silent: plurals whose watches tell nothing, as in a gap.
         writes: (plural, name) of each status write, in order.
         on_write: called after each write of a request's status.
@@ -31,6 +32,7 @@ class FakeApi:
         self.objects: dict[str, dict[Name, Json]] = {}
         self.faults: dict[str, Exception] = {}
         self.write_faults: list[Exception] = []
+        self.lost_answers: set[str] = set()
         self.silent: set[str] = set()
         self.writes: list[tuple[str, str]] = []
         self.events: list[Mapping[str, Any]] = []
@@ -110,6 +112,9 @@ class FakeApi:
     async def patch_status(self, namespace: str, name: str, operations: Sequence[Mapping[str, Any]]) -> Json:
         stored = await self._patch(REQUESTS, (namespace, name), operations)
         self.on_write()
+        if name in self.lost_answers:
+            self.lost_answers.remove(name)
+            raise UnreachableError("the answer was lost")
         return stored
 
     async def create_event(self, namespace: str, body: Mapping[str, Any]) -> None:
@@ -195,6 +200,3 @@ def fleet_spec(gpus: int = 1, **more: Any) -> Json:
 
 def fleet_request(name: str, gpus: int = 1, **more: Any) -> Json:
     return _object("PlacementRequest", name, fleet_spec(gpus, **more))
-
-
-ALL_KINDS = (GPU_POOLS, POLICIES, PROFILES, NODES, PODS)

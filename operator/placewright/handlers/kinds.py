@@ -99,7 +99,10 @@ class KindStatuses:
                 )
 
             found.append((observed.name, status))
-        return [*found, *_invalid(self._surveyor.pools.objects())]
+        known = self._surveyor.pools.objects()
+        seen = {observed.name for observed in survey.observed}
+        unseen = [each for each in known if each.model is not None and each.name not in seen]
+        return [*found, *((each.name, _blind(each.generation, survey.fault)) for each in unseen), *_invalid(known)]
 
     def _policies(self) -> list[tuple[str, Callable[[Status], Status]]]:
         costs: dict[str, float] = {}
@@ -137,6 +140,12 @@ def _ready(generation: int, reason: str, message: str, more: Status) -> Callable
     return _status(generation, "True", reason, message, more)
 
 
+def _blind(generation: int, fault: str) -> Callable[[Status], Status]:
+    """A pool whose Nodes nobody can see: the figures stay what they were."""
+    told = _status(generation, "Unknown", "NodesUnreadable", fault, {})
+    return lambda previous: {**previous, **told(previous)}
+
+
 def _invalid(objects: Sequence[Known[Any]]) -> list[tuple[str, Callable[[Status], Status]]]:
     return [
         (each.name, _status(each.generation, "False", "InvalidSpec", each.fault, {}))
@@ -146,7 +155,7 @@ def _invalid(objects: Sequence[Known[Any]]) -> list[tuple[str, Callable[[Status]
 
 
 def _status(
-    generation: int, ready: Literal["True", "False"], reason: str, message: str, more: Status
+    generation: int, ready: Literal["True", "False", "Unknown"], reason: str, message: str, more: Status
 ) -> Callable[[Status], Status]:
     def status(previous: Status) -> Status:
         head = [Condition(type="Ready", status=ready, reason=reason, message=message)]

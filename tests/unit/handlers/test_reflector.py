@@ -5,8 +5,8 @@ from typing import Any
 from placewright.handlers.reflector import Reading, Reflector
 from placewright.kube.client import NODES, UnreachableError
 from tests.support.fleet_api import FakeApi, node, refusal
+from tests.support.fleet_subject import until
 from tests.support.requests import Json
-from tests.unit.handlers.test_fleet import until
 
 
 def gpus(item: Json) -> int | None:
