@@ -70,6 +70,7 @@ class Inputs:
         ceilings: limits on sums of costs.
         present: plans that requests have now and that stabilization keeps.
         keeps_present: whether plans in statuses are there at all.
+        surroundings: what the requests were read with; None: a folder in the CSV format has none.
     """
 
     jobs: tuple[Job, ...]
@@ -79,6 +80,7 @@ class Inputs:
     ceilings: tuple[Ceiling, ...] = ()
     present: tuple[Present, ...] = ()
     keeps_present: bool = False
+    surroundings: "Surroundings | None" = None
 
 
 def observe(scene: Scene, *, now: datetime) -> "tuple[ObservedPool, ...]":
@@ -129,6 +131,7 @@ def to_inputs(
         ceilings=tuple(keeping.left(each, kept) for each in _ceilings(scene)),
         present=_present(scene, jobs, now) if keep_present else (),
         keeps_present=keep_present,
+        surroundings=surroundings,
     )
 
 

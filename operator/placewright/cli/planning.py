@@ -1,7 +1,7 @@
 """Deciding what was read, alone or as a fleet, with a live line, and the results as data."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -148,24 +148,30 @@ def plan_list(given: Answer) -> dict[str, Any]:
     """Return the PlacementPlanList of api.md section 3."""
     from placewright.api import outcome  # noqa: PLC0415 - --help needs no pydantic
 
-    return outcome.plan_list(_items(given.results), given.fleet)
+    return outcome.plan_list(_items(given), given.fleet, pools=given.inputs.stock)
 
 
-def _items(results: Sequence[Planned]) -> "list[PlanItem]":
+def _items(given: Answer) -> "list[PlanItem]":
     from placewright.api.fleet_data import PlanItem  # noqa: PLC0415 - --help needs no pydantic
 
     return [
-        PlanItem(name=result.job.name, namespace=result.job.namespace, status=_status(result), decision=result.decision)
-        for result in results
+        PlanItem(
+            name=result.job.name,
+            namespace=result.job.namespace,
+            status=_status(result, given.inputs),
+            decision=result.decision,
+        )
+        for result in given.results
     ]
 
 
-def _status(result: Planned) -> dict[str, Any]:
+def _status(result: Planned, inputs: Inputs) -> dict[str, Any]:
     from placewright.api.outcome import (  # noqa: PLC0415 - --help needs no pydantic
         status_for_invalid,
         status_for_suspended,
         to_status,
     )
+    from placewright.api.surroundings import EMPTY  # noqa: PLC0415
 
     job = result.job
     if job.refusal is not None:
@@ -180,4 +186,5 @@ def _status(result: Planned) -> dict[str, Any]:
         decided_at=result.decided_at,
         duration_seconds=result.seconds,
         previous=job.previous,
+        surroundings=inputs.surroundings or EMPTY,
     )
