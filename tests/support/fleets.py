@@ -7,6 +7,7 @@ from placewright.core.model import (
     Layout,
     Measured,
     Measurement,
+    Parallelism,
     Plan,
     PlanState,
     Pool,
@@ -71,6 +72,7 @@ def a_fleet_request(
         "precisions": (Precision(name="bf16", drift_percent=0.0),),
         "gates": Gates(),
         "replicas": ReplicaBounds(),
+        "parallelism": Parallelism(tensor=(1, 2, 3, 4, 6, 8)),
         **changes,
     }
     return Request(
