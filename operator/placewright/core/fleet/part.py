@@ -12,7 +12,7 @@ from placewright.core.fleet.packing import place
 from placewright.core.fleet.plans import Held, held_of, make_replicas
 from placewright.core.fleet.problem import Problem, Solution, make_problem
 from placewright.core.fleet.rows import PoolKey, Rows, make_rows
-from placewright.core.fleet.solve import solve
+from placewright.core.fleet.solve import PROVED, solve
 from placewright.core.fleet.standing import Standing, ask_of, look_at, released, usage_of
 from placewright.core.fleet.worth import node_values
 from placewright.core.identity import canonical
@@ -153,6 +153,7 @@ class Part:
         state.standing = released(state.cases, state.standing, state.rows)
         capacity = list(state.rows.capacity)
         insisting: set[str] = set()
+        bound: float | None = None  # with all capacity: what packing costs counts in the gap
         for _ in range(_ROUNDS):
             made = {
                 key: ask_of(
@@ -170,13 +171,22 @@ class Part:
             if lost:
                 self._let_go(state, [key for key in lost if key in insisting])
                 insisting = {key for key in insisting.union(lost) if self._stands(state, key)}
+                capacity, bound = list(state.rows.capacity), None
                 continue
+            bound = solution.bound if bound is None else bound
             over = self._unpackable(state, solved)
             if not over:
-                return solved
+                return self._proved_by(solved, bound)
             for row in over:
                 capacity[row] -= 1.0
         return self._nothing(solved)
+
+    @staticmethod
+    def _proved_by(solved: _Solved, bound: float) -> _Solved:
+        """The solve with a bound that holds however the groups are packed."""
+        objective = solved.solution.objective
+        proved = solved.solution.proved and objective - bound <= PROVED * max(1.0, abs(objective))
+        return replace(solved, solution=replace(solved.solution, bound=min(bound, objective), proved=proved))
 
     def _newcomers(self, state: _State, asking: Sequence[str]) -> float:
         """More than the least values of all that have no plan that holds."""
