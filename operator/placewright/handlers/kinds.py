@@ -168,7 +168,15 @@ def _status(
 def _says(resource: Json, status: Callable[[Status], Status]) -> bool:
     """Whether the object says this already."""
     previous = resource.get("status") or {}
-    return bool(previous == status(previous))
+    return bool(_plain(previous) == _plain(status(previous)))
+
+
+def _plain(status: Status) -> Status:
+    """Without how well the value of a node is known: that alone changes when the same fleet is solved again."""
+    value = status.get("oneMoreNode")
+    if not isinstance(value, dict):
+        return status
+    return {**status, "oneMoreNode": {name: told for name, told in value.items() if name != "exact"}}
 
 
 def _now() -> datetime:
