@@ -15,14 +15,14 @@ from demo.crd import Crd, Json, with_defaults
 from placewright.api.validate import validate
 
 
-def created(crd: Crd, body: Mapping[str, Any], *, namespace: str, ours: bool, version: int) -> Json:
+def created(crd: Crd | None, body: Mapping[str, Any], *, namespace: str | None, version: int) -> Json:
     """The object to store for a create: validated, with defaults and the server's metadata.
 
     Args:
-        crd: gives the defaults.
+        crd: of the object's kind: what it is held against, and its defaults; None: a kind of Kubernetes' own, which is
+            stored as it is.
         body: as sent.
-        namespace: of the URL.
-        ours: the object is a PlacementRequest, not an Event.
+        namespace: of the URL; None: the kind is cluster-wide.
         version: the new resourceVersion.
 
     Raises:
@@ -32,7 +32,7 @@ def created(crd: Crd, body: Mapping[str, Any], *, namespace: str, ours: bool, ve
     if "name" not in metadata:
         metadata["name"] = f"{metadata.get('generateName', 'object-')}{secrets.token_hex(4)}"
     stored = {**body, "metadata": metadata}
-    if ours:
+    if crd is not None:
         faults = validate(json.dumps(stored), file="-", catalog=False).faults
         if faults:
             told = "; ".join(f"{fault.path}: got {fault.got}, wants {fault.wants}" for fault in faults)
@@ -41,7 +41,7 @@ def created(crd: Crd, body: Mapping[str, Any], *, namespace: str, ours: bool, ve
         stored = with_defaults(crd.schema, stored)
     stored["metadata"] = {
         **metadata,
-        "namespace": namespace,
+        **({} if namespace is None else {"namespace": namespace}),
         "uid": str(uuid.uuid4()),
         "resourceVersion": str(version),
         "generation": 1,

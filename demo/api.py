@@ -2,13 +2,13 @@
 
 kmock stores what it is sent as it is. The operator counts on more: resourceVersion and generation on every object, and
 a JSON patch of the status that is refused unless its `test` operations hold. These are added here, with the validation
-and the defaults of the generated CRD. `make cluster` has the real thing.
+and the defaults of the generated CRDs. `make cluster` has the real thing.
 """
 
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +22,12 @@ from demo.crd import Crd, Json
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
+_OF_KUBERNETES = (
+    ("v1/namespaces", "Namespace", False),
+    ("v1/events", "Event", True),
+    ("v1/nodes", "Node", False),
+    ("v1/pods", "Pod", True),
+)
 _VERBS = ("create", "delete", "get", "list", "patch", "update", "watch")
 
 
@@ -33,26 +39,24 @@ class ApiFailedError(Exception):
 class Api(kmock.KubernetesEmulator):
     """The handler of all requests."""
 
-    crd: Crd
+    crds: Mapping[str, Crd]  # by plural
     _versions: "count[int]" = attrs.field(factory=lambda: count(1), init=False)
     _latest: str = attrs.field(default="0", init=False)
 
     def declare(self) -> None:
         """Names the resources that discovery shows; kopf does not start without namespaces and events."""
-        crd = self.crd
-        for resource, kind, singular, namespaced in (
-            ("v1/namespaces", "Namespace", "namespace", False),
-            ("v1/events", "Event", "event", True),
-            (f"{crd.group}/{crd.version}/{crd.plural}", crd.kind, crd.singular, True),
-        ):
-            ours = kind == crd.kind
+        for resource, kind, namespaced in _OF_KUBERNETES:
             self.resources[resource] = kmock.ResourceInfo(
-                kind=kind,
-                singular=singular,
-                shortnames=set(crd.short_names) if ours else set(),
-                subresources={"status"} if ours else set(),
+                kind=kind, singular=kind.lower(), verbs=set(_VERBS), namespaced=namespaced
+            )
+        for crd in self.crds.values():
+            self.resources[f"{crd.group}/{crd.version}/{crd.plural}"] = kmock.ResourceInfo(
+                kind=crd.kind,
+                singular=crd.singular,
+                shortnames=set(crd.short_names),
+                subresources={"status"},
                 verbs=set(_VERBS),
-                namespaced=namespaced,
+                namespaced=crd.namespaced,
             )
 
     async def _handle(self, request: kmock.Request) -> aiohttp.web.StreamResponse:
@@ -63,15 +67,20 @@ class Api(kmock.KubernetesEmulator):
         return aiohttp.web.json_response(await self._patch(request))
 
     async def _create(self, request: kmock.Request) -> Json:
-        if not isinstance(request.data, dict) or request.namespace is None:
-            raise kmock.KubernetesError(status=400, reason="BadRequest", message="wants an object in a namespace")
         assert request.resource is not None
+        if not isinstance(request.data, dict):
+            raise kmock.KubernetesError(status=400, reason="BadRequest", message="wants an object")
+        if request.resource not in self.resources:
+            raise kmock.KubernetesResourceNotFoundError
+        info = self.resources[request.resource]
+        if bool(info.namespaced) != (request.namespace is not None):
+            told = f"a {info.kind} {'wants a' if info.namespaced else 'has no'} namespace"
+            raise kmock.KubernetesError(status=400, reason="BadRequest", message=told)
         async with self._lock:
             stored = admission.created(
-                self.crd,
+                self.crds.get(request.resource.plural or ""),
                 request.data,
                 namespace=request.namespace,
-                ours=request.resource.plural == self.crd.plural,
                 version=next(self._versions),
             )
             key = (request.resource, request.namespace, stored["metadata"]["name"])
@@ -115,10 +124,10 @@ class Api(kmock.KubernetesEmulator):
             mark = await bus.mark()
             known = [stored.raw for key, stored in self._objects.items() if key[0] == request.resource]
         for stored in known:
-            if request.namespace in {None, stored["metadata"]["namespace"]}:
+            if request.namespace in {None, stored["metadata"].get("namespace")}:
                 yield {"type": "ADDED", "object": stored}
         async for event in bus.stream(mark):
-            if request.namespace in {None, event["object"]["metadata"]["namespace"]}:
+            if request.namespace in {None, event["object"]["metadata"].get("namespace")}:
                 yield event
 
 
@@ -126,11 +135,11 @@ class ApiServer:
     """The API on a free loopback port, in a thread of its own. Use it as a context manager.
 
     Args:
-        crd: the one custom resource that it knows.
+        crds: the custom resources that it knows.
     """
 
-    def __init__(self, crd: Crd) -> None:
-        self._crd = crd
+    def __init__(self, crds: Iterable[Crd]) -> None:
+        self._crds = {crd.plural: crd for crd in crds}
         self._started = threading.Event()
         self._error: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -169,7 +178,7 @@ class ApiServer:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        api = Api(crd=self._crd)
+        api = Api(crds=self._crds)
         api.declare()
         async with api, kmock.Server(api, host="127.0.0.1") as server:
             self.port = server.port

@@ -1,4 +1,4 @@
-"""What the demo reads from the generated CRD file, as a real API server would: defaults and printer columns."""
+"""What the demo reads from the generated CRD files, as a real API server would: defaults and printer columns."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -37,6 +37,7 @@ class Crd:
     plural: str
     singular: str
     short_names: tuple[str, ...]
+    namespaced: bool
     columns: tuple[Column, ...]
     schema: Mapping[str, Any]
 
@@ -63,11 +64,21 @@ def read_crd(path: Path) -> Crd:
             plural=names["plural"],
             singular=names["singular"],
             short_names=tuple(names.get("shortNames", ())),
+            namespaced=spec["scope"] == "Namespaced",
             columns=columns,
             schema=version["schema"]["openAPIV3Schema"],
         )
     except (OSError, yaml.YAMLError, KeyError, TypeError, IndexError) as error:
         raise CrdError(f"{path}: no CustomResourceDefinition could be read: {type(error).__name__} {error}") from error
+
+
+def read_crds(folder: Path) -> dict[str, Crd]:
+    """Every CRD of a folder, by kind.
+
+    Raises:
+        CrdError: one of its files holds no CRD.
+    """
+    return {crd.kind: crd for crd in map(read_crd, sorted(folder.glob("*.yaml")))}
 
 
 def with_defaults(schema: Mapping[str, Any], value: Any) -> Any:
@@ -129,11 +140,18 @@ def age(seconds: float) -> str:
     return f"{whole // 60}m{whole % 60}s" if whole % 60 else f"{whole // 60}m"
 
 
-def table(crd: Crd, resources: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Heads and rows as `kubectl get -A` has them: namespace and name, then the printer columns."""
+def table(crd: Crd, resources: Sequence[Mapping[str, Any]], *, namespaces: bool = True) -> list[list[str]]:
+    """Heads and rows as `kubectl get` has them: the name, then the printer columns.
+
+    Args:
+        crd: of the objects.
+        resources: the objects.
+        namespaces: begin with the namespace, as `-A` does for kinds that have one.
+    """
     now = datetime.now(UTC)
-    rows = [["NAMESPACE", "NAME", *(column.name.upper() for column in crd.columns)]]
-    for resource in sorted(resources, key=lambda one: (one["metadata"]["namespace"], one["metadata"]["name"])):
-        metadata = resource["metadata"]
-        rows.append([metadata["namespace"], metadata["name"], *(cell(column, resource, now) for column in crd.columns)])
+    named = ("namespace", "name") if crd.namespaced and namespaces else ("name",)
+    rows = [[*(field.upper() for field in named), *(column.name.upper() for column in crd.columns)]]
+    for resource in sorted(resources, key=lambda one: [one["metadata"][field] for field in named]):
+        cells = (cell(column, resource, now) for column in crd.columns)
+        rows.append([*(resource["metadata"][field] for field in named), *cells])
     return rows

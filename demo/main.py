@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from demo.api import ApiFailedError
+from demo.calls import DemoError
 from demo.crd import CrdError
 from demo.operator_process import OperatorFailedError
 from demo.samples import SampleError
 from demo.show import standard_page
-from demo.story import ROOT, DemoError, Setting, tell
+from demo.story import ROOT, Setting, tell
 from tests.controlplane.processes import tail
 
 _LOG_LINES = 15
@@ -27,7 +28,9 @@ def main(arguments: Sequence[str] | None = None, *, check: Callable[[], None]) -
     """
     told = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="placewright-demo-") as folder:
-        setting = Setting(program=told.operator, samples=told.samples, folder=Path(folder), check=check)
+        setting = Setting(
+            program=told.operator, samples=told.samples, fleet=told.fleet, folder=Path(folder), check=check
+        )
         try:
             tell(standard_page(), setting)
         except _FAILURES as error:
@@ -54,5 +57,12 @@ def _parser() -> argparse.ArgumentParser:
         default=ROOT / "config" / "samples",
         metavar="FOLDER",
         help="manifests to apply; default: config/samples",
+    )
+    parser.add_argument(
+        "--fleet",
+        type=Path,
+        default=ROOT / "demo" / "fleet",
+        metavar="FOLDER",
+        help="Nodes, pools and models that share them; default: demo/fleet",
     )
     return parser

@@ -56,17 +56,35 @@ def read_samples(folder: Path) -> list[Sample]:
     return [sample for file in files for sample in _samples_of(file)]
 
 
-def _samples_of(file: Path) -> list[Sample]:
+def read_objects(file: Path) -> list[Json]:
+    """The objects of a file, each with a name.
+
+    Raises:
+        SampleError: it cannot be read, or one of them has no name.
+    """
+    return _objects(file, _text(file))
+
+
+def _text(file: Path) -> str:
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SampleError(f"{file}: {error}") from error
+
+
+def _objects(file: Path, text: str) -> list[Json]:
     documents, faults = load(text, file=str(file))
     if faults:
         raise SampleError(f"{file}: got {faults[0].got}, wants {faults[0].wants}")
     bodies = [document.body for document in documents]
     if any(not isinstance(body.get("metadata"), Mapping) or "name" not in body["metadata"] for body in bodies):
         raise SampleError(f"{file}: got an object without metadata.name")
+    return bodies
+
+
+def _samples_of(file: Path) -> list[Sample]:
+    text = _text(file)
+    bodies = _objects(file, text)
     conditions, fields = _expected(text)
     if not any(kind == "Ready" for kind, _, _ in conditions):
         raise SampleError(f"{file}: got no line `# Expect: Ready=...` in its first comment, wants one to check against")

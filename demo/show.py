@@ -112,7 +112,12 @@ def refusals(page: Page, resources: Sequence[Mapping[str, Any]]) -> None:
             page.paragraph(f"{gates['reason']}: {gates['message']}", head="  why:   ")
         for rejection in status.get("rejections", ()) if "plan" not in status else ():
             page.paragraph(f"{rejection['code']}: {rejection['message']}", head="  why:   ")
-        page.paragraph(status.get("relaxation") or "no single change that was looked for", head="  helps: ")
+        page.paragraph(_what_helps(status), head="  helps: ")
+
+
+def _what_helps(status: Mapping[str, Any]) -> str:
+    told = [status[field] for field in ("needs", "relaxation") if status.get(field)]
+    return "; ".join(told) or "no single change that was looked for"
 
 
 def standard_page() -> Page:

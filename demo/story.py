@@ -1,33 +1,28 @@
 """The demo from its first line to its last; every step is checked, and the first that fails ends it."""
 
-import http.client
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from demo import fleet_story
 from demo.api import ApiServer, kubeconfig
-from demo.crd import Crd, Json, read_crd, table
+from demo.calls import Calls, DemoError
+from demo.crd import Json, read_crds, table
+from demo.fleet_story import read_fleet
 from demo.operator_process import OperatorProcess
 from demo.samples import Sample, condition, is_decided, read_samples, surprises
 from demo.show import Page, refusals
 
 ROOT = Path(__file__).resolve().parents[1]
-CRD_FILE = ROOT / "crds" / "placewright.dev_placementrequests.yaml"
+CRD_FOLDER = ROOT / "crds"
 
 _DECIDE_SECONDS = 90.0
 _METRICS_SECONDS = 15.0
-_CALL_SECONDS = 10.0
 _SHOWN_METRICS = ("placewright_cost_usd_", "placewright_cost_gate_")
 _EXACTLY = 1e-9
-
-
-class DemoError(Exception):
-    """A step that failed; one line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +32,14 @@ class Setting:
     Attributes:
         program: the placewright program.
         samples: folder of the manifests.
+        fleet: folder of the manifests of the models that share pools.
         folder: for the kubeconfig and the log; whoever gives it removes it.
         check: called between steps and on each poll; what it raises ends the demo.
     """
 
     program: Path
     samples: Path
+    fleet: Path
     folder: Path
     check: Callable[[], None]
 
@@ -63,12 +60,12 @@ def tell(page: Page, setting: Setting) -> None:
         setting.check()
         page.waiting(text)
 
-    crd, samples = read_crd(CRD_FILE), read_samples(setting.samples)
+    crds, samples, fleet = read_crds(CRD_FOLDER), read_samples(setting.samples), read_fleet(setting.fleet)
     setting.check()
     page.paragraph("Placewright demo: the real operator against a Kubernetes API in this process (no cluster, no GPU).")
     page.line()
-    with ApiServer(crd) as server:
-        page.progress(f"API with {crd.plural}.{crd.group} on {server.url}")
+    with ApiServer(crds.values()) as server:
+        page.progress(f"API with the {len(crds)} kinds of crds/ on {server.url}")
         credentials = setting.folder / "kubeconfig"
         credentials.write_text(kubeconfig(server.url), encoding="utf-8")
         operator = OperatorProcess(
@@ -77,9 +74,12 @@ def tell(page: Page, setting: Setting) -> None:
             log=setting.log,
             tick=tick,
         )
+        calls = Calls(server.port, crds)
         try:
             setting.check()
-            _watch_it_work(page, crd, samples, server, operator)
+            _watch_it_work(page, samples, calls, operator)
+            setting.check()
+            fleet_story.tell(page, fleet, calls, operator)
             setting.check()
             operator.end()
             page.progress("operator ended by SIGTERM with exit code 0")
@@ -89,13 +89,14 @@ def tell(page: Page, setting: Setting) -> None:
     _farewell(page)
 
 
-def _watch_it_work(page: Page, crd: Crd, samples: list[Sample], server: ApiServer, operator: OperatorProcess) -> None:
+def _watch_it_work(page: Page, samples: list[Sample], calls: Calls, operator: OperatorProcess) -> None:
+    crd = calls.crds["PlacementRequest"]
     operator.start()
     page.progress(f"operator ready, its metrics on {operator.metrics_url}")
     for sample in samples:
-        _call(server.port, "POST", _path(crd, sample.namespace), sample.body)
+        calls.create(sample.body)
     page.progress(f"applied {len(samples)} requests: config/samples/*.yaml")
-    resources = _wait_until_decided(page, crd, samples, server, operator)
+    resources = _wait_until_decided(page, samples, calls, operator)
     page.line()
     page.line(f"What `kubectl get {crd.plural} -A` shows:")
     page.table(table(crd, list(resources.values())), key=1)
@@ -115,15 +116,14 @@ def _watch_it_work(page: Page, crd: Crd, samples: list[Sample], server: ApiServe
 
 
 def _wait_until_decided(
-    page: Page, crd: Crd, samples: list[Sample], server: ApiServer, operator: OperatorProcess
+    page: Page, samples: list[Sample], calls: Calls, operator: OperatorProcess
 ) -> dict[tuple[str, str], Json]:
     """The objects, once each of them has its decision; tells each as it comes."""
     wanted = [(sample.namespace, sample.name) for sample in samples]
     told: set[tuple[str, str]] = set()
 
     def decided() -> dict[tuple[str, str], Json] | None:
-        items = _call(server.port, "GET", f"/apis/{crd.group}/{crd.version}/{crd.plural}")["items"]
-        found = {(item["metadata"]["namespace"], item["metadata"]["name"]): item for item in items if is_decided(item)}
+        found = {key: item for key, item in calls.objects("PlacementRequest").items() if is_decided(item)}
         for key in [key for key in wanted if key in found and key not in told]:
             told.add(key)
             ready = condition(found[key], "Ready")
@@ -160,31 +160,6 @@ def _agrees(text: str, resources: dict[tuple[str, str], Json]) -> bool:
     return shown.keys() == planned.keys() and all(
         math.isclose(shown[key], planned[key], rel_tol=_EXACTLY) for key in planned
     )
-
-
-def _path(crd: Crd, namespace: str) -> str:
-    return f"/apis/{crd.group}/{crd.version}/namespaces/{namespace}/{crd.plural}"
-
-
-def _call(port: int, method: str, path: str, body: Json | None = None) -> Any:
-    """One request to the API.
-
-    Raises:
-        DemoError: it was refused or not answered.
-    """
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_CALL_SECONDS)
-    try:
-        content = None if body is None else json.dumps(body)
-        connection.request(method, path, content, {"Content-Type": "application/json"} if content else {})
-        answer = connection.getresponse()
-        told = json.loads(answer.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise DemoError(f"{method} {path}: {type(error).__name__} {error}") from error
-    finally:
-        connection.close()
-    if answer.status >= 400:
-        raise DemoError(f"{method} {path}: {answer.status} {told.get('reason', '')}: {told.get('message', '')}")
-    return told
 
 
 def _farewell(page: Page) -> None:

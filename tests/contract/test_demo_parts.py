@@ -11,12 +11,16 @@ from typing import Any
 import pytest
 
 from demo.api import ApiServer
-from demo.crd import Column, CrdError, at_path, cell, read_crd, table, with_defaults
+from demo.calls import Calls, DemoError
+from demo.crd import Column, CrdError, at_path, cell, read_crd, read_crds, table, with_defaults
+from demo.fleet_story import read_fleet
+from demo.samples import SampleError
 from demo.show import Page
-from demo.story import CRD_FILE
+from demo.story import CRD_FOLDER, ROOT
 from tests.support.resources import small_request
 
-CRD = read_crd(CRD_FILE)
+CRDS = read_crds(CRD_FOLDER)
+CRD = CRDS["PlacementRequest"]
 REQUESTS = f"/apis/{CRD.group}/{CRD.version}/namespaces/serving/{CRD.plural}"
 JSON_PATCH = "application/json-patch+json"
 
@@ -40,7 +44,7 @@ class Client:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ApiServer]:
-    with ApiServer(CRD) as started:
+    with ApiServer(CRDS.values()) as started:
         yield started
 
 
@@ -79,7 +83,8 @@ def test_a_create_is_validated_and_unique(call: Client, created: Any) -> None:
 
 def test_discovery_shows_the_resource_and_its_status(call: Client) -> None:
     names = {one["name"] for one in call("GET", f"/apis/{CRD.group}/{CRD.version}")[1]["resources"]}
-    assert names == {CRD.plural, f"{CRD.plural}/status"}
+    assert names >= {CRD.plural, f"{CRD.plural}/status", "gpupools", "gpupools/status"}
+    assert len(names) == 2 * len(CRDS)
 
 
 def test_a_status_patch_applies_when_its_tests_hold(call: Client, created: Any) -> None:
@@ -156,6 +161,53 @@ def test_a_watch_tells_what_stands_and_what_changes(call: Client, created: Any) 
     connection.close()
 
 
+def a_pool(name: str, **more: Any) -> dict[str, Any]:
+    spec = {"gpu": "L40S", "stock": {"nodes": 1, "gpusPerNode": 8}, **more}
+    return {"apiVersion": "placewright.dev/v1alpha1", "kind": "GPUPool", "metadata": {"name": name}, "spec": spec}
+
+
+def test_cluster_wide_kinds_have_no_namespace(call: Client) -> None:
+    pools = "/apis/placewright.dev/v1alpha1/gpupools"
+    status, stored = call("POST", pools, a_pool("one"))
+    assert (status, stored["metadata"].get("namespace")) == (201, None)
+    assert stored["spec"]["billing"] == "PerGPU"
+    assert call("GET", f"{pools}/one")[1] == stored
+    assert call("PATCH", f"{pools}/one/status", [{"op": "add", "path": "/status", "value": {"a": 1}}], JSON_PATCH)[1][
+        "status"
+    ] == {"a": 1}
+
+    status, told = call("POST", "/apis/placewright.dev/v1alpha1/namespaces/serving/gpupools", a_pool("two"))
+    assert (status, told["message"]) == (400, "a GPUPool has no namespace")
+    status, told = call("POST", f"/apis/{CRD.group}/{CRD.version}/{CRD.plural}", small_request("nowhere"))
+    assert (status, told["message"]) == (400, "a PlacementRequest wants a namespace")
+    assert call("POST", pools, a_pool("bad", pricePerGPUHour=-1))[0] == 422
+
+
+def test_nodes_and_pods_are_stored_as_they_are(server: ApiServer) -> None:
+    calls = Calls(server.port, CRDS)
+    fleet = read_fleet(ROOT / "demo" / "fleet")
+    for body in (*fleet.cluster, *fleet.added):
+        calls.create(body)
+
+    nodes, pods = calls.objects("Node"), calls.objects("Pod")
+    assert sorted(nodes) == [("", "h100-0"), ("", "l40s-0"), ("", "l40s-1")]
+    assert nodes["", "l40s-0"]["status"]["allocatable"] == {"nvidia.com/gpu": "8"}
+    assert pods["research", "training"]["spec"]["nodeName"] == "l40s-0"
+    with pytest.raises(DemoError, match="409 AlreadyExists: l40s-1 already exists"):
+        calls.create(fleet.added[0])
+    with pytest.raises(DemoError, match="Secret: this demo has no such kind"):
+        calls.objects("Secret")
+
+
+def test_a_kind_that_is_not_served_is_not_created(call: Client) -> None:
+    assert call("POST", "/api/v1/namespaces/serving/secrets", {"metadata": {"name": "a"}})[0] == 404
+
+
+def test_a_fleet_without_its_files_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SampleError, match=r"cluster\.yaml"):
+        read_fleet(tmp_path)
+
+
 # -------------------------------------------------------------------------------------------------------- tables
 
 
@@ -210,6 +262,12 @@ def test_all_columns_of_the_crd_can_be_read() -> None:
     rows = table(CRD, [{**small_request("one"), "metadata": {"name": "one", "namespace": "b"}}])
     assert rows[0][:4] == ["NAMESPACE", "NAME", "READY", "REASON"]
     assert rows[1] == ["b", "one", *[""] * (len(rows[0]) - 2)]
+
+
+def test_without_namespaces_rows_begin_with_the_name() -> None:
+    rows = table(CRD, [{**small_request("one"), "metadata": {"name": "one", "namespace": "b"}}], namespaces=False)
+    assert [row[:2] for row in rows] == [["NAME", "READY"], ["one", ""]]
+    assert table(CRDS["GPUPool"], [a_pool("a")])[1][0] == "a"
 
 
 def test_no_crd_is_one_line(tmp_path: Path) -> None:

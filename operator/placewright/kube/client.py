@@ -133,7 +133,7 @@ class KubeClient:
         An event of type ERROR holds a Status: the watch cannot go on from this version.
         """
         query = {
-            "watch": "1",
+            "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": version,
             "timeoutSeconds": str(_WATCH_SECONDS),

@@ -171,7 +171,7 @@ def test_a_watch_yields_events_of_any_length_and_ends_with_the_server() -> None:
 
     async def handler(request: web.Request) -> web.StreamResponse:
         assert request.path == f"{GROUP}/gpupools"
-        assert (request.query["watch"], request.query["resourceVersion"]) == ("1", "7")
+        assert (request.query["watch"], request.query["resourceVersion"]) == ("true", "7")
         response = web.StreamResponse()
         await response.prepare(request)
         text = b"\n".join(json.dumps(event).encode() for event in events) + b"\n"
