@@ -108,6 +108,21 @@ def with_more_demand(problem: Problem, ask: int, factor: float) -> Problem:
     return replace(problem, demand=demand)
 
 
+def with_plans(problem: Problem, solution: Solution, changed: int) -> Problem:
+    """The fleet with its plans in force: each stays unless another saves ten percent; the changed request has none.
+
+    As the planner does it: the default of stabilization.minSavingsPercent, after minDwell.
+    """
+    standing = [taken or () for taken in solution.taken]
+    standing[changed] = ()
+    most = problem.max_cost.copy()
+    for ask, taken in enumerate(standing):
+        if taken:
+            start = int(problem.ask_start[ask])
+            most[ask] = 0.9 * sum(float(problem.cost[start + offer]) * count for offer, count in taken)
+    return replace(problem, standing=tuple(standing), max_cost=most)
+
+
 def used_by_row(problem: Problem, solution: Solution) -> FloatArray:
     """What a solution takes of each row; raises when a row is overdrawn or a demand is not covered."""
     used = np.zeros(len(problem.capacity))

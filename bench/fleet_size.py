@@ -8,7 +8,7 @@ import resource
 import sys
 import time
 
-from bench.fleet_instances import random_fleet, used_by_row, with_more_demand
+from bench.fleet_instances import random_fleet, used_by_row, with_more_demand, with_plans
 from placewright.core.fleet.problem import Problem, Solution
 from placewright.core.fleet.solve import solve
 
@@ -52,7 +52,10 @@ def measure(asks: int, pools: int, *, changes: bool) -> dict[str, object]:
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     if changes:
-        times = [timed(with_more_demand(instance.problem, asks * k // CHANGES, 1.3))[0] for k in range(CHANGES)]
+        times = []
+        for at in (asks * k // CHANGES for k in range(CHANGES)):
+            changed = with_more_demand(with_plans(instance.problem, solution, at), at, 1.3)
+            times.append(timed(changed)[0])
         found["one_change_seconds"] = sorted(times)[CHANGES // 2]
     return found
 

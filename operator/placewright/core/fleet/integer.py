@@ -12,7 +12,7 @@ from placewright.core.fleet.problem import NO_LIMIT
 from placewright.core.performance.base import FloatArray
 
 _GAP = 1e-9
-_CHOICE_NODES = 400
+_CHOICE_NODES = 100
 _DIRECT_NODES = 20_000
 
 

@@ -213,28 +213,31 @@ class Level:
             value,
         )
         refusal = problem.refusal_value * weight
+        chosen = {ask: own[0] for ask, own in self.base.items()}
+        for ask, own in self.base.items():
+            for index in own[1:]:  # the present plan is as little as a new one must beat
+                reduced = self.reduced(self.columns[index], prices)
+                if reduced < refusal[ask]:
+                    refusal[ask], chosen[ask] = reduced, index
         best = refusal.copy()
         self._price(value, refusal, problem.max_cost, self.free, best)
-        chosen = self._chosen(best, refusal)
+        chosen.update(self._chosen(best, refusal))
         for ask in self.several:
-            best[ask], chosen[ask] = self._price_several(ask, value, float(refusal[ask]))
-        for ask in self.asks:
-            for index in self.base[int(ask)][1:]:  # the present plan
-                reduced = self.reduced(self.columns[index], prices)
-                if reduced < best[ask]:
-                    best[ask], chosen[int(ask)] = reduced, index
+            best[ask], index = self._price_several(ask, value, float(refusal[ask]))
+            if best[ask] < refusal[ask]:
+                chosen[ask] = index
         self.best = best
         bound = float(best[self.asks].sum()) - float(prices @ self.capacity)
         return bound, [chosen[int(ask)] for ask in self.asks]
 
     def _chosen(self, best: FloatArray, refusal: FloatArray) -> dict[int, int]:
-        """The priced column of every ask that is better than being refused, and the refusal of the others."""
+        """The priced column of every ask that has one better than what needs no pricing."""
         problem = self.problem
         wins = (best < refusal) & (self.free > 0)
         taken = np.flatnonzero(self._counts * wins[self.offer_ask])
         owner = self.offer_ask[taken]
         counts = self._counts[taken]
-        chosen = {int(ask): self.base[int(ask)][0] for ask in self.asks}
+        chosen: dict[int, int] = {}
         edges = np.flatnonzero(np.diff(owner, prepend=-1, append=problem.asks))
         items = list(zip(taken.tolist(), counts.tolist(), strict=True))
         for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):

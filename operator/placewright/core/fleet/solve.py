@@ -31,12 +31,13 @@ _SMOOTH = 0.5
 _ROUNDS = 200
 _ALL_ACTIVE = 3000  # asks up to which all are in the master; of more, only those that are near to indifferent
 _NEAR_ACTIVE = 1200
+_TUNINGS = 12
 _SAMPLE = 1500
 _DIRECT_OFFERS = 1500  # offers up to which a problem with a gap is closed as one integer program
 _TINY_OFFERS = 300  # offers up to which one integer program is quicker than prices
 _DIRECT_SECONDS = 60.0
 _CHOICE_SECONDS = 30.0
-_CHOICE_ASKS = (60, 400)
+_CHOICE_ASKS = (100, 300, 900)
 _CHOICE_LOSS = 5e-5  # of the objective, that a choice may lose where there are many asks
 _FEW = 60
 _VARIED = (0.6, 0.8, 0.9, 1.1, 1.25, 1.6)  # of the prices: columns at them give the last choice more to choose from
@@ -187,7 +188,7 @@ class _Search:
             if self._gap() <= PROVED:
                 return None
         if len(self.level.asks) > _ALL_ACTIVE:
-            self._bounded(self._sampled())
+            self._tune(self._sampled())
             return self._sift()
         program = MasterProgram(self.level, self.level.asks.tolist(), self.level.capacity, self.excess)
         program.add(range(len(self.level.columns)))
@@ -235,10 +236,30 @@ class _Search:
         search._price_all()
         return search.center
 
+    def _tune(self, prices: FloatArray) -> None:
+        """Raise the prices of rows that are asked for too much and lower the others', while that helps the bound.
+
+        A sample knows prices up to its noise; what all ask for at them tells which way each is wrong.
+        """
+        step = 0.5
+        best = np.array(self._bounded(prices), dtype=np.int64)
+        for _ in range(_TUNINGS):
+            if self.out_of_time():
+                return
+            before = self.bound
+            asked = self.level.flat().used(best) / np.maximum(self.level.capacity, 1e-12)
+            tried = self.center * np.clip(asked, 0.8, 1.25) ** step
+            tried[(self.center <= 0) & (asked > 1)] = step * 1e-3
+            found = np.array(self._bounded(tried), dtype=np.int64)
+            if self.bound > before:
+                best = found
+            else:
+                step *= 0.5
+
     def _sift(self) -> Master | None:
         """Column generation in which only asks that are near to indifferent are in the linear program."""
         level, master = self.level, None
-        size = max(_NEAR_ACTIVE, 20 * len(level.capacity))
+        least = size = max(_NEAR_ACTIVE, 20 * len(level.capacity))
         for _ in range(_ROUNDS):
             flat = level.flat()
             asks, best, more = flat.ranked(flat.reduced(self.center))
@@ -261,12 +282,14 @@ class _Search:
                 size *= 2
                 self._bounded(_SMOOTH * self.center + (1 - _SMOOTH) * np.minimum(found.prices, 3 * self.center))
                 continue
-            known = len(level.columns)
+            known, before = len(level.columns), self.bound
             self._bounded(_SMOOTH * self.center + (1 - _SMOOTH) * found.prices)
             if len(level.columns) == known:
                 self._bounded(found.prices)
                 if len(level.columns) == known:
                     break
+            # A bound that stands still says that some who are fixed should not be.
+            size = max(least, size // 2) if self.bound > before else 2 * size
         return master
 
     # ------------------------------------------------------------------------------------------ whole answers
