@@ -1,11 +1,11 @@
-"""`make bench`: the planner, the fleet, then the operator on the real API server."""
+"""`make bench`: the planner, the fleet, then the operator and its fleet on the real API server."""
 
 import argparse
 import sys
 
 from bench import core_bench, fleet_bench
 
-PARTS = ("planner", "fleet", "operator")
+PARTS = ("planner", "fleet", "operator", "operator-fleet")
 
 
 def main() -> int:
@@ -39,6 +39,10 @@ def main() -> int:
         from bench import operator_bench  # noqa: PLC0415 - starts servers, and the planner needs none
 
         operator_bench.run()
+    if "operator-fleet" in wanted:
+        from bench import operator_fleet_bench  # noqa: PLC0415 - as above
+
+        operator_fleet_bench.run()
     return 0
 
 

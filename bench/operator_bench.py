@@ -39,7 +39,8 @@ class Measured:
 class StatusWatch:
     """Notes when each request of a namespace first has a Ready condition."""
 
-    def __init__(self, control_plane: ControlPlane, placements: Placements) -> None:
+    def __init__(self, control_plane: ControlPlane, placements: Placements, *, wanted: int = REQUESTS) -> None:
+        self.wanted = wanted
         self.seen: dict[str, float] = {}
         self._control_plane = control_plane
         self._placements = placements
@@ -48,7 +49,7 @@ class StatusWatch:
 
     def _read(self, version: str) -> None:
         """Reads on from where it was whenever the watch ends: the server closes slow ones in a burst."""
-        while len(self.seen) < REQUESTS:
+        while len(self.seen) < self.wanted:
             query = f"watch=true&resourceVersion={version}&timeoutSeconds=15"
             url = f"{self._control_plane.url}{self._placements.path}?{query}"
             request = urllib.request.Request(url, headers={"Authorization": f"Bearer {self._control_plane.token()}"})

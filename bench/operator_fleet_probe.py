@@ -1,0 +1,79 @@
+"""The operator as it is, with the time that its parts take written to the file that $SPANS names, one JSON line each.
+
+A span is what one call took on the wall clock, with all that the call waited for.
+"""
+
+import functools
+import inspect
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def timed(name: str, call: Callable[..., Any], told: Callable[[str, float, float], None]) -> Callable[..., Any]:
+    """The call, which tells its name, begin and end."""
+    if not inspect.iscoroutinefunction(call):
+
+        @functools.wraps(call)
+        def plain(*args: Any, **kwargs: Any) -> Any:
+            began = time.monotonic()
+            try:
+                return call(*args, **kwargs)
+            finally:
+                told(name, began, time.monotonic())
+
+        return plain
+
+    @functools.wraps(call)
+    async def waiting(*args: Any, **kwargs: Any) -> Any:
+        began = time.monotonic()
+        try:
+            return await call(*args, **kwargs)
+        finally:
+            told(name, began, time.monotonic())
+
+    return waiting
+
+
+def run() -> None:
+    """Runs `placewright run` with these calls timed."""
+    file = Path(os.environ["SPANS"]).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115 - as long as the process
+
+    def told(name: str, began: float, ended: float) -> None:
+        file.write(json.dumps({"name": name, "began": began, "ended": ended}) + "\n")
+
+    from placewright.cli.main import main  # noqa: PLC0415 - a solver process imports this module too, and needs none
+
+    for owner, name in _watched():
+        setattr(owner, name, timed(f"{owner.__name__}.{name}", getattr(owner, name), told))
+    main()
+
+
+def _watched() -> tuple[tuple[Any, str], ...]:
+    from placewright.handlers.fleet_solutions import FleetSolutions  # noqa: PLC0415 - as in `run`
+    from placewright.handlers.intake import Intake  # noqa: PLC0415
+    from placewright.handlers.kinds import KindStatuses  # noqa: PLC0415
+    from placewright.handlers.members import Members  # noqa: PLC0415
+    from placewright.handlers.publisher import Publisher  # noqa: PLC0415
+    from placewright.handlers.reflector import Reflector  # noqa: PLC0415
+    from placewright.handlers.solver import SolverPool  # noqa: PLC0415
+    from placewright.handlers.surveyor import Surveyor  # noqa: PLC0415
+
+    return (
+        (Reflector, "resync"),
+        (Intake, "resync"),
+        (Surveyor, "survey"),
+        (Members, "world"),
+        (FleetSolutions, "decide"),
+        (SolverPool, "solve_fleet"),
+        (Surveyor, "refresh"),
+        (Publisher, "publish"),
+        (KindStatuses, "write"),
+    )
+
+
+if __name__ == "__main__":
+    run()
