@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from placewright.core import layouts
 from placewright.core.fleet.asks import Bundle, Case, make_ask, reference_tokens_per_second
 from placewright.core.fleet.level import Level
-from placewright.core.fleet.problem import make_problem
+from placewright.core.fleet.problem import Ask, make_problem
 from placewright.core.fleet.rows import Rows
 from placewright.core.fleet.solve import solve
 from placewright.core.outcome import Watch
@@ -62,9 +63,17 @@ def best_within(case: Case, rows: Rows, capacity: Sequence[float] | None, refusa
     """What a case takes when it has this capacity of the rows to itself (None: no limit); None: nothing fits."""
     ask = make_ask(case, rows, refusal_value)
     if capacity is None:
-        ask = replace(ask, offers=tuple(replace(offer, uses=()) for offer in ask.offers))
-    taken = solve(make_problem([ask], rows.capacity if capacity is None else capacity)).taken[0]
+        free = replace(ask, key="", priority=0, offers=tuple(replace(offer, uses=()) for offer in ask.offers))
+        taken = _free(free)
+    else:
+        taken = solve(make_problem([ask], capacity)).taken[0]
     return None if taken is None else tuple((case.bundles[offer], count) for offer, count in taken)
+
+
+@lru_cache(maxsize=1024)
+def _free(ask: Ask) -> tuple[tuple[int, int], ...] | None:
+    """What an ask takes that stock does not limit; kept, since many ask the same, and the same again each time."""
+    return solve(make_problem([ask], ())).taken[0]
 
 
 def bound_of_mixed(case: Case, least: float, watch: Watch) -> float:

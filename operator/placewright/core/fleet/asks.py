@@ -207,6 +207,15 @@ def copies_alone(case: Case, rates: Sequence[float]) -> int:
     return 0 if most is not None and copies > most else copies
 
 
+def copies_at_most(case: Case, rates: Sequence[float]) -> int:
+    """More copies of a layout than any mix needs that serves the demand at least cost, with counts rounded up."""
+    if not case.has_demand:
+        return case.copies
+    classes = case.request.workload.classes
+    load = sum(each.requests_per_second / rate for each, rate in zip(classes, rates, strict=True) if rate > 0)
+    return max(case.request.replicas.min, ceil(load)) + len(classes)
+
+
 def make_ask(case: Case, rows: Rows, refusal_value: float) -> Ask:
     """The ask of a case without its present plan."""
     request = case.request

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 from placewright.core.errors import InvalidRequestError
 from placewright.core.fleet import alone, refusals
-from placewright.core.fleet.asks import REFUSAL_WEIGHT, Bundle, Case, make_case, without_gates
+from placewright.core.fleet.asks import REFUSAL_WEIGHT, Bundle, Case, copies_at_most, make_case, without_gates
 from placewright.core.fleet.components import report_of
 from placewright.core.fleet.outcome import Answer, Proof, assignments_of, decision_of, invalid, pool_uses
 from placewright.core.fleet.packing import place
 from placewright.core.fleet.plans import Held, held_of, make_replicas
 from placewright.core.fleet.problem import Problem, Solution, make_problem
-from placewright.core.fleet.rows import PoolKey, Rows, make_rows
+from placewright.core.fleet.rows import PoolKey, Rows, cost_of, make_rows
 from placewright.core.fleet.solve import PROVED, solve
 from placewright.core.fleet.standing import Standing, ask_of, look_at, released, usage_of
 from placewright.core.fleet.worth import node_values
@@ -251,12 +251,24 @@ class Part:
             replicas = make_replicas(case, held[key]) if key in held else None
             if replicas is not None:
                 preferred = state.alone[key].taken
-                if preferred is None and not solved.solution.free and not late:
+                if preferred is None and not late and not self._ample(state, case, held[key], left):
                     preferred = alone.best_within(case, state.rows, None, refusal_value)
                 answer = Answer(replicas=replicas, proof=proof, least=state.alone[key].value, preferred=preferred)
             else:
                 answer = Answer(refusal=self._refusal(state, key, left, used, refusal_value))
             self._conclude(state, key, answer)
+
+    @staticmethod
+    def _ample(state: _State, case: Case, held: Held, left: Sequence[float]) -> bool:
+        """Whether stock did not limit the request: beside the others there is room for any mix that would serve it."""
+        own = usage_of(case, held, state.rows)
+        most: dict[int, float] = {}
+        for candidate in case.candidates:
+            copies = copies_at_most(case, candidate.rates)
+            cost = cost_of(case.pools, candidate.groups, copies)
+            for row, amount in state.rows.uses(case.request.namespace, case.keys, candidate.groups, copies, cost):
+                most[row] = max(most.get(row, 0.0), amount)
+        return all(left[row] + own.get(row, 0.0) >= amount for row, amount in most.items())
 
     def _refusal(
         self, state: _State, key: str, left: Sequence[float], used: Sequence[float], refusal_value: float
