@@ -253,6 +253,8 @@ def _against(case: Case, layout: Layout, cost: float, plan: Plan) -> str:
     difference = cost - plan.cost_per_hour
     if difference > _SAME * plan.cost_per_hour:
         return f"{figures.per_hour(cost)}, {figures.per_hour(difference)} dearer"
+    if difference > -_SAME * plan.cost_per_hour:
+        return f"{figures.per_hour(cost)}, the same"
     return f"{figures.per_hour(cost)}, but its pool is short or the present plan is kept"
 
 
