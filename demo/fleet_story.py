@@ -13,7 +13,6 @@ from demo.samples import Sample, condition, is_decided, read_objects, read_sampl
 from demo.show import Page, refusals
 from placewright.api.base import duration_seconds
 
-_DECIDE_SECONDS = 60.0
 _CLOCK_SECONDS = 1.0  # times in a status have whole seconds
 
 Objects = dict[Key, Json]
@@ -50,13 +49,20 @@ def read_fleet(folder: Path) -> Fleet:
     )
 
 
-def tell(page: Page, fleet: Fleet, calls: Calls, operator: OperatorProcess) -> None:
+def tell(page: Page, fleet: Fleet, calls: Calls, operator: OperatorProcess, *, patience_seconds: float) -> None:
     """Shows the fleet.
+
+    Args:
+        page: where it is shown.
+        fleet: what is shown.
+        calls: on the API.
+        operator: runs.
+        patience_seconds: how long each step may take.
 
     Raises:
         DemoError, OperatorFailedError: a step failed, or something is not as promised.
     """
-    stage = _Stage(page, fleet, calls, operator)
+    stage = _Stage(page, fleet, calls, operator, patience_seconds)
     page.line()
     page.paragraph("Now a fleet: models that share GPUs of the cluster's own Nodes, planned together.")
     page.line()
@@ -69,11 +75,14 @@ def tell(page: Page, fleet: Fleet, calls: Calls, operator: OperatorProcess) -> N
 class _Stage:
     """The steps, in order."""
 
-    def __init__(self, page: Page, fleet: Fleet, calls: Calls, operator: OperatorProcess) -> None:
+    def __init__(
+        self, page: Page, fleet: Fleet, calls: Calls, operator: OperatorProcess, patience_seconds: float
+    ) -> None:
         self._page = page
         self._fleet = fleet
         self._calls = calls
         self._operator = operator
+        self._patience_seconds = patience_seconds
 
     def find_pools(self) -> None:
         """Pools whose GPUs are those of the Nodes, without those of others."""
@@ -219,7 +228,7 @@ class _Stage:
             return not last
 
         try:
-            self._operator.wait(right, what, _DECIDE_SECONDS)
+            self._operator.wait(right, what, self._patience_seconds)
         except OperatorFailedError as error:
             raise DemoError("; ".join([str(error), *last])) from error
 

@@ -29,7 +29,12 @@ def main(arguments: Sequence[str] | None = None, *, check: Callable[[], None]) -
     told = _parser().parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="placewright-demo-") as folder:
         setting = Setting(
-            program=told.operator, samples=told.samples, fleet=told.fleet, folder=Path(folder), check=check
+            program=told.operator,
+            samples=told.samples,
+            fleet=told.fleet,
+            patience_seconds=told.patience,
+            folder=Path(folder),
+            check=check,
         )
         try:
             tell(standard_page(), setting)
@@ -64,5 +69,12 @@ def _parser() -> argparse.ArgumentParser:
         default=ROOT / "demo" / "fleet",
         metavar="FOLDER",
         help="Nodes, pools and models that share them; default: demo/fleet",
+    )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long each step of the fleet may take; default: 60",
     )
     return parser

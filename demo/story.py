@@ -33,6 +33,7 @@ class Setting:
         program: the placewright program.
         samples: folder of the manifests.
         fleet: folder of the manifests of the models that share pools.
+        patience_seconds: how long each step of the fleet may take.
         folder: for the kubeconfig and the log; whoever gives it removes it.
         check: called between steps and on each poll; what it raises ends the demo.
     """
@@ -40,6 +41,7 @@ class Setting:
     program: Path
     samples: Path
     fleet: Path
+    patience_seconds: float
     folder: Path
     check: Callable[[], None]
 
@@ -79,7 +81,7 @@ def tell(page: Page, setting: Setting) -> None:
             setting.check()
             _watch_it_work(page, samples, calls, operator)
             setting.check()
-            fleet_story.tell(page, fleet, calls, operator)
+            fleet_story.tell(page, fleet, calls, operator, patience_seconds=setting.patience_seconds)
             setting.check()
             operator.end()
             page.progress("operator ended by SIGTERM with exit code 0")
@@ -168,5 +170,7 @@ def _farewell(page: Page) -> None:
     page.line("    --namespace placewright --create-namespace")
     page.line("  kubectl apply -f config/samples/")
     page.line("  kubectl get placementrequests -A")
+    page.paragraph("Models that share pools, without a cluster (docs/fleet.md):")
+    page.line("  placewright plan -f config/samples/fleet")
     page.paragraph("Or on a real Kubernetes API server on this machine, with fake GPU nodes (needs Go):")
     page.line("  make cluster")

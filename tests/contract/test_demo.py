@@ -152,6 +152,50 @@ def test_the_cost_lines_are_those_of_the_table(shown: Ended) -> None:
     assert {one.name for one in samples} >= {"placewright_cost_gate_limit", "placewright_cost_gate_usage_ratio"}
 
 
+def test_it_prints_what_the_readme_shows(shown: Ended) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = readme[readme.index("NAMESPACE ") :].split("```")[0]
+
+    def ageless(text: str) -> list[str]:
+        return [re.sub(r" +(AGE|\d+s)$", "", line) for line in text.splitlines()]
+
+    assert [line for line in ageless(block) if line not in ageless(shown.out)] == []
+
+
+def words_of_fleet(shown: Ended) -> str:
+    return " ".join(shown.out[shown.out.index("Now a fleet:") :].split())
+
+
+def test_pools_are_found_from_nodes_without_the_gpus_of_others(shown: Ended) -> None:
+    words = words_of_fleet(shown)
+
+    assert re.search(r"h100 True H100 1 4 0 4 3\.5 NodeLabel \d+s l40s True L40S 1 4 0 4 1\.2 Spec \d+s", words)
+    assert "l40s: 4 more GPUs are held by Pods of others" in words
+
+
+def test_a_model_spills_over_and_one_is_refused_with_what_a_node_is_worth(shown: Ended) -> None:
+    words = words_of_fleet(shown)
+
+    assert re.search(r"batch spilled over: l40s is short: on h100 at \$\S+/h, \$\S+/h more", words)
+    assert re.search(r"fleet/search: Infeasible why: InsufficientStock: .* helps: feasible with 1 more node of", words)
+    assert "one more node of h100: places fleet/search " in words
+    assert re.search(r"one more node of l40s: places fleet/search, saves \$\S+/h ", words)
+
+
+def test_a_new_node_places_the_refused_and_brings_back_the_spilled(shown: Ended) -> None:
+    words = words_of_fleet(shown)
+    after = words[words.index("added 1 Node: l40s-1") :]
+
+    assert re.search(r"search: \d of l40s at \$\S+/h", after)
+    assert re.search(r"batch came back after 1\d s, Cheaper: .* \d of l40s at \$\S+/h", after)
+    assert re.findall(r"(\w+) True PlanCurrent (\w+)", after) == [
+        ("assist", "h100"),
+        ("batch", "l40s"),
+        ("chat", "l40s"),
+        ("search", "l40s"),
+    ]
+
+
 def test_it_says_what_to_do_on_a_real_cluster(shown: Ended) -> None:
     farewell = shown.out[shown.out.index("Next, on a cluster") :]
 
@@ -236,6 +280,36 @@ def test_a_state_that_was_not_promised_fails_the_demo(tmp_path: Path, old: str, 
     assert ended.code == 1
     assert told in ended.err.splitlines()[0]
     assert ended.left == []
+
+
+def fleet_with(folder: Path, name: str, old: str, new: str) -> Path:
+    """The demo's fleet, in one file of which one text is replaced."""
+    fleet = folder / "fleet"
+    shutil.copytree(ROOT / "demo" / "fleet", fleet)
+    text = (fleet / name).read_text(encoding="utf-8")
+    assert old in text
+    (fleet / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+    return fleet
+
+
+def test_a_fleet_that_is_not_as_told_fails_the_demo(tmp_path: Path) -> None:
+    fleet = fleet_with(tmp_path, "models/search.yaml", "Ready=False Infeasible", "Ready=True PlanCurrent")
+    samples = samples_with(tmp_path, "llama-8b-measured")
+    ended = run_demo(tmp_path, "--samples", samples, "--fleet", fleet, "--patience", 20)
+
+    assert ended.code == 1
+    told = ended.err.splitlines()[0]
+    assert "waited 20 s for the operator to plan 4 models together as they promise; search: " in told
+    assert told.endswith("expects Ready=True PlanCurrent, got False Infeasible")
+    assert (ended.left, ended.files_left) == ([], [])
+
+
+def test_a_fleet_without_its_files_is_refused(tmp_path: Path) -> None:
+    ended = run_demo(tmp_path, "--fleet", tmp_path / "none")
+
+    assert ended.code == 1
+    assert ended.err.startswith(f"demo: failed: {tmp_path / 'none' / 'cluster.yaml'}: ")
+    assert ended.err.count("\n") == 1
 
 
 def test_a_sample_that_promises_nothing_is_refused(tmp_path: Path) -> None:

@@ -57,13 +57,19 @@ def test_the_page_of_fleets_shows_its_samples_as_they_are() -> None:
     assert shown == {key: samples[key] for key in shown}
 
 
-def commands() -> list[tuple[str, str]]:
-    """Each command that the page of fleets shows with what it prints."""
-    return SHOWN.findall((ROOT / "docs/fleet.md").read_text(encoding="utf-8"))
+def commands() -> list[tuple[str, str, str]]:
+    """Each command that the README or the page of fleets shows, with what it prints."""
+    return [
+        (page, command, shown)
+        for page in ("README.md", "docs/fleet.md")
+        for command, shown in SHOWN.findall((ROOT / page).read_text(encoding="utf-8"))
+    ]
 
 
-@pytest.mark.parametrize(("command", "shown"), commands(), ids=[command for command, _ in commands()])
-def test_commands_print_what_the_page_of_fleets_shows(command: str, shown: str) -> None:
+@pytest.mark.parametrize(
+    ("page", "command", "shown"), commands(), ids=[f"{page}: {command}" for page, command, _ in commands()]
+)
+def test_commands_print_what_the_pages_show(page: str, command: str, shown: str) -> None:
     program, *arguments = shlex.split(command)
     done = subprocess.run(
         [Path(sys.executable).with_name(program), *arguments],
@@ -74,10 +80,10 @@ def test_commands_print_what_the_page_of_fleets_shows(command: str, shown: str) 
         check=False,
         timeout=120,
     )
-    assert shown in done.stdout, f"docs/fleet.md shows something else; it prints now:\n{done.stdout}{done.stderr}"
+    assert shown in done.stdout, f"{page} shows something else; it prints now:\n{done.stdout}{done.stderr}"
 
 
-@pytest.mark.parametrize("page", DOCS, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [*DOCS, *sorted(ROOT.glob("*.md"))], ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     linked = [match["file"] for match in LINK.finditer(page.read_text(encoding="utf-8"))]
     assert [file for file in linked if not (page.parent / file).exists()] == []
