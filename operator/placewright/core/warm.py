@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from placewright.core.fleet.problem import Ask, Offer, make_problem
+from placewright.core.fleet.solve import solve
 from placewright.core.kernel import balance, cost_bound, cover, pool_choice, pool_costs
 from placewright.core.sequence_kernel import extend_all, rest_least, root_least
 from placewright.core.walks import add_row, cheapest_counts, find_walk
@@ -28,3 +30,13 @@ def warm() -> None:
     add_row(np.array([0.0, np.inf]), np.zeros(2), np.zeros(2))
     pool_costs(states[0], states[1], stages, costs, reach, np.inf)
     balance(step, np.zeros(1), np.ones(1, dtype=np.int64))
+    _warm_fleet()
+
+
+def _warm_fleet() -> None:
+    """Solve a fleet of two requests, with one class and with two: compiled within a time limit it would be cut."""
+    offer = Offer(cost_per_hour=1.0, rates=(1.0,), uses=((0, 1.0),))
+    other = Offer(cost_per_hour=1.5, rates=(1.0, 2.0), uses=((0, 1.0),))
+    single = Ask(key="a", demands=(1.0,), offers=(offer,), refusal_value=30.0)
+    double = Ask(key="b", demands=(1.0, 1.0), offers=(other,), refusal_value=30.0)
+    solve(make_problem([single, double], [2.0]))
