@@ -332,7 +332,7 @@ def test_a_sample_that_the_schema_refuses_is_refused(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------- endings
 
 
-@pytest.mark.parametrize("moment", ["API with", "operator ready", "decided 1 of"])
+@pytest.mark.parametrize("moment", ["API with", "operator ready", "decided 1 of", "planned together"])
 def test_ctrl_c_ends_everything_quietly(tmp_path: Path, moment: str) -> None:
     with Demo(tmp_path) as demo:
         demo.until(moment)
