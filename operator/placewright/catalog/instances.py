@@ -84,7 +84,8 @@ def _read(name: str) -> InstanceType:
 def _inter_node_gbps(row: dict[str, Any]) -> float | None:
     if "networkGbit" not in row:
         return None
-    return min(row["networkGbit"] / 8 / row["gpus"], gpu_defaults(row["gpu"]).inter_node_gbps)
+    share = float(row["networkGbit"]) / 8 / int(row["gpus"])
+    return min(share, gpu_defaults(row["gpu"]).inter_node_gbps)
 
 
 def _price(row: dict[str, Any]) -> InstancePrice | None:

@@ -1,5 +1,6 @@
 """The label table: every label has a source, and every value leads to a GPU of the catalog."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def test_gpus_that_share_a_value_are_told_apart_by_memory() -> None:
     for label in node_labels().kinds:
         for gpus in (label.values or {}).values():
             sizes = sorted(gpu(key).memory_gib for key in gpus)
-            assert all(large > 1.5 * small for small, large in zip(sizes, sizes[1:], strict=False))
+            assert all(large > 1.5 * small for small, large in pairwise(sizes))
 
 
 def test_drivers_are_believed_before_clouds() -> None:

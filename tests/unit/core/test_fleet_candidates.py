@@ -60,12 +60,26 @@ class TestWhatTheyDependOn:
                 request.workload, classes=tuple(replace(e, requests_per_second=9.0) for e in request.workload.classes)
             ),
             pools=tuple(
-                replace(pool, nodes=0, rooms=(), shared=True, price_per_gpu_hour=9.0, billing=Billing.PER_NODE)
+                replace(pool, nodes=0, rooms=(), price_per_gpu_hour=9.0, billing=Billing.PER_NODE)
                 for pool in request.pools
             ),
         )
         assert candidates(request).entries
         assert candidates(other) == candidates(request)
+
+    def test_stages_in_a_shared_pool_may_always_lie_on_different_nodes(self) -> None:
+        request = a_fleet_request(SHORT)
+        shared = replace(request, pools=tuple(replace(pool, shared=True) for pool in request.pools))
+        name, gpu = request.pools[0].name, request.pools[0].gpu.name
+        one, two = (stages_of(name, gpu, 1, sizes) for sizes in ((32,), (16, 16)))
+
+        def rate(of: Request, stages: tuple[Stage, ...]) -> float:
+            found = candidate_of(of, stages, "bf16", 64)
+            assert found is not None
+            return found.rates[0]
+
+        assert rate(shared, one) == rate(request, one)
+        assert rate(shared, two) < rate(request, two)
 
     def test_the_order_of_pools_precisions_and_rows_does_not_matter(self) -> None:
         request = a_fleet_request(SHORT, precisions=(Precision(name="bf16"), Precision(name="fp8", drift_percent=0.5)))

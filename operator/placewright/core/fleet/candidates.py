@@ -162,7 +162,6 @@ def _pools(request: Request, *, prices: bool) -> tuple[Pool, ...]:
             pool,
             nodes=1 if mixed and pool.nodes <= 1 else max(2, stages),
             rooms=None,
-            shared=False,
             price_per_gpu_hour=pool.price_per_gpu_hour if prices else 1.0,
             billing=pool.billing if prices else Billing.PER_GPU,
         )

@@ -121,30 +121,31 @@ def layout_of(case: Case, candidate: Candidate, copies: int, shares: FloatArray 
     """
     request = case.request
     classes = classes_of(request)
-    rates = np.array(candidate.rates)
-    arriving = np.array([each.requests_per_second for each in classes]) if case.has_demand else np.ones(1)
-    routed = arriving * (rates > 0)
-    if shares is not None and (shares * arriving > 0).any():
-        routed = arriving * shares
-    used = routed > 0
-    load = float((routed[used] / rates[used]).sum())
-    tokens = np.array([request.workload.tokens_of(each.input_tokens, each.output_tokens) for each in classes])
+    arriving = [each.requests_per_second for each in classes] if case.has_demand else [1.0] * len(classes)
+    routed = [amount if rate > 0 else 0.0 for amount, rate in zip(arriving, candidate.rates, strict=True)]
+    if shares is not None:
+        own = [float(share) * amount for share, amount in zip(shares, arriving, strict=True)]
+        routed = own if any(amount > 0 for amount in own) else routed
+    used = [c for c, amount in enumerate(routed) if amount > 0]
+    load = sum(routed[c] / candidate.rates[c] for c in used)
+    tokens = sum(
+        routed[c] * request.workload.tokens_of(classes[c].input_tokens, classes[c].output_tokens) for c in used
+    )
     return Layout(
         stages=candidate.stages,
         precision=candidate.precision,
         max_concurrency=candidate.max_concurrency,
         cost_per_hour=cost_of(case.pools, candidate.groups, copies) / copies,
-        tokens_per_second=float((routed * tokens)[used].sum()) / load,
-        requests_per_second=float(routed[used].sum()) / load,
-        ttft_seconds=_worst(candidate.ttft_seconds, used),
-        tpot_seconds=_worst(candidate.tpot_seconds, used),
+        tokens_per_second=tokens / load,
+        requests_per_second=sum(routed[c] for c in used) / load,
+        ttft_seconds=_worst([candidate.ttft_seconds[c] for c in used]),
+        tpot_seconds=_worst([candidate.tpot_seconds[c] for c in used]),
     )
 
 
-def _worst(seconds: Sequence[float | None], used: np.ndarray) -> float | None:
-    own = [value for value, here in zip(seconds, used, strict=True) if here]
-    known = [value for value in own if value is not None]
-    return max(known) if len(known) == len(own) else None
+def _worst(seconds: Sequence[float | None]) -> float | None:
+    known = [value for value in seconds if value is not None]
+    return max(known) if len(known) == len(seconds) else None
 
 
 def make_plan(case: Case, replicas: tuple[Replicas, ...], *, blocked: bool) -> Plan:

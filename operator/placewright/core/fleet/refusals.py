@@ -10,6 +10,7 @@ from placewright.core.fleet.asks import Case, classes_of, copies_alone
 from placewright.core.fleet.plans import held_of, make_plan, make_replicas
 from placewright.core.fleet.rows import Rows, cost_of
 from placewright.core.model import (
+    Ceiling,
     GateOutcome,
     GateResult,
     Plan,
@@ -185,16 +186,13 @@ def short(case: Case, rows: Rows, left: Sequence[float], refusal_value: float, s
     wanted = best_within(case, rows, None, refusal_value)
     names = pools_of(wanted) if wanted is not None else tuple(sorted(case.pools))
     free = ", ".join(f"{name}: {_free(case, rows, left, name)}" for name in names)
-    told = tuple(
-        Rejection(
-            code=RejectionCode.INSUFFICIENT_STOCK,
-            count=1,
-            pool=names[0] if len(names) == 1 else "",
-            message=f"what others leave does not hold any plan that serves the request ({free})",
-        )
-        for _ in (0,)
+    told = Rejection(
+        code=RejectionCode.INSUFFICIENT_STOCK,
+        count=1,
+        pool=names[0] if len(names) == 1 else "",
+        message=f"what others leave does not hold any plan that serves the request ({free})",
     )
-    return Refusal(status=SolveStatus.INFEASIBLE, rejections=told, needs=_nodes(case, rows, open_left))
+    return Refusal(status=SolveStatus.INFEASIBLE, rejections=(told,), needs=_nodes(case, rows, left))
 
 
 def _free(case: Case, rows: Rows, left: Sequence[float], name: str) -> str:
@@ -232,14 +230,20 @@ def _nodes(case: Case, rows: Rows, left: Sequence[float]) -> str:
     if not found:
         return "no number of nodes of one pool would do"
     nodes, cost, name = min(found)
-    return f"feasible with {nodes} more node{'s' if nodes > 1 else ''} of {name}, at {figures.per_hour(cost)}"
+    over = max((cost - left[row] for ceiling, row in rows.ceilings if _covers(ceiling, case)), default=0.0)
+    budget = f", and {figures.per_hour(figures.rounded_up(over, above=0.0))} more under the ceiling" if over > 0 else ""
+    return f"feasible with {nodes} more node{'s' if nodes > 1 else ''} of {name}, at {figures.per_hour(cost)}{budget}"
+
+
+def _covers(ceiling: Ceiling, case: Case) -> bool:
+    return ceiling.namespace in {None, case.request.namespace}
 
 
 def _over_ceiling(case: Case, rows: Rows, left: Sequence[float], spent: Sequence[float], taken: Taken) -> Refusal:
     cost = cost_of_taken(taken)
     outcomes, lines = [], []
     for ceiling, row in rows.ceilings:
-        if ceiling.namespace not in {None, case.request.namespace} or cost <= left[row]:
+        if not _covers(ceiling, case) or cost <= left[row]:
             continue
         name = "FleetCostPerHour" if ceiling.namespace is None else "NamespaceCostPerHour"
         judged = gates.judge(name, ceiling.max_cost_per_hour, spent[row] + cost)

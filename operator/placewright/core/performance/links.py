@@ -21,11 +21,13 @@ def leaves_node(request: Request, stages: int, tensor_parallel: IntArray) -> tup
     """Whether, for each pool, stages of these TP degrees may lie on different nodes of it.
 
     They do when the pool has several nodes and one cannot hold `stages` groups of the largest degree. Where the
-    runtime lets degrees mix, the largest degree that the pool and the request allow counts.
+    runtime lets degrees mix, the largest degree that the pool and the request allow counts. In a shared pool they
+    always may: what others hold decides which nodes have room, and a plan's figures must not depend on that.
     """
     largest = int(tensor_parallel.max())
     return tuple(
-        pool.nodes > 1 and stages * _degree(request, pool, largest) > pool.gpus_per_node for pool in request.pools
+        pool.shared or (pool.nodes > 1 and stages * _degree(request, pool, largest) > pool.gpus_per_node)
+        for pool in request.pools
     )
 
 

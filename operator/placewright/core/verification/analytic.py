@@ -158,7 +158,7 @@ def link(request: Request, here: Stage, there: Stage, stages: int) -> tuple[floa
     if request.parallelism.runtime is Runtime.ANY:
         most = min(source.gpus_per_node, source.max_tensor_parallel)
         degree = max((each for each in request.parallelism.tensor if each <= most), default=degree)
-    if source.nodes > 1 and stages * degree > source.gpus_per_node:
+    if source.shared or (source.nodes > 1 and stages * degree > source.gpus_per_node):
         return source.inter_node_gbps, OTHER_NODE_SECONDS
     return source.intra_node_gbps, SAME_NODE_SECONDS
 
