@@ -148,6 +148,8 @@ class KubeClient:
                     raise _refusal(what, response, await response.read())
                 async for line in _lines(response.content):
                     event: Json = json.loads(line)
+                    if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
+                        raise UnreachableError(f"{what}: a line that is no event")  # as a proxy's own answer
                     yield event
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             raise UnreachableError(f"{what}: {type(error).__name__} {error}".strip()) from error

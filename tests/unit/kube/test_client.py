@@ -186,7 +186,11 @@ def test_a_watch_yields_events_of_any_length_and_ends_with_the_server() -> None:
 
 
 def test_a_watch_that_is_refused_or_tells_garbage_ends_with_a_typed_error() -> None:
-    answers = [refusal(403, "Forbidden"), web.Response(text='{"type": "ADD\n')]
+    answers = [
+        refusal(403, "Forbidden"),
+        web.Response(text='{"type": "ADD\n'),
+        web.Response(text='{"kind": "NodeList", "items": []}\n'),
+    ]
 
     async def handler(request: web.Request) -> web.StreamResponse:
         assert request.method == "GET"
@@ -196,6 +200,8 @@ def test_a_watch_that_is_refused_or_tells_garbage_ends_with_a_typed_error() -> N
         with pytest.raises(ApiError, match="403"):
             [event async for event in client.watch(NODES, "7")]
         with pytest.raises(UnreachableError, match="WATCH /api/v1/nodes"):
+            [event async for event in client.watch(NODES, "7")]
+        with pytest.raises(UnreachableError, match="no event"):
             [event async for event in client.watch(NODES, "7")]
 
     with_server(handler, scenario)
