@@ -147,7 +147,7 @@ class KubeClient:
                 if response.status >= 400:
                     raise _refusal(what, response, await response.read())
                 async for line in _lines(response.content):
-                    event: Json = json.loads(line)
+                    event: Any = json.loads(line)
                     if not isinstance(event, dict) or not isinstance(event.get("object"), dict):
                         raise UnreachableError(f"{what}: a line that is no event")  # as a proxy's own answer
                     yield event
