@@ -244,14 +244,13 @@ class Part:
             for row, amount in usage_of(state.cases[key], own, state.rows).items():
                 left[row] -= amount
         used = [whole - rest for whole, rest in zip(state.rows.capacity, left, strict=True)]
-        late = self.watch.out_of_time()
         proof = Proof(proved=solved.solution.proved, gap_percent=self._gap_percent(state, solved))
         for key in solved.problem.keys:
             case, refusal_value = state.cases[key], REFUSAL_WEIGHT * state.alone[key].value
             replicas = make_replicas(case, held[key]) if key in held else None
             if replicas is not None:
                 preferred = state.alone[key].taken
-                if preferred is None and not late and not self._ample(state, case, held[key], left):
+                if preferred is None and not self.watch.out_of_time() and not self._ample(state, case, held[key], left):
                     preferred = alone.best_within(case, state.rows, None, refusal_value)
                 answer = Answer(replicas=replicas, proof=proof, least=state.alone[key].value, preferred=preferred)
             else:
