@@ -23,7 +23,7 @@ from tests.support.operator_process import ROOT, OperatorProcess
 from tests.support.placements import Placements, reason
 
 TIME = load.Size(nodes=1000, requests=1000, pools=20)
-MEMORY = load.Size(nodes=1000, requests=5000, pools=20, pods=3000, demand=8.0)
+MEMORY = load.Size(nodes=1000, requests=5000, pools=20, pods=3000, demand=12.0)
 GOAL_MIB = 256
 _GROUP = "/apis/placewright.dev/v1alpha1"
 _LIMIT_SECONDS = 900.0

@@ -17,10 +17,10 @@ SIDE = 5  # pools in a region; requests choose among the pools of theirs, some o
 # Product label, memory label in MiB, price of a GPU-hour in USD, parts of the Nodes.
 _KINDS = (
     ("NVIDIA-L4", 23034, 0.45, 2),
-    ("NVIDIA-L40S", 46068, 1.20, 4),
-    ("NVIDIA-A100-SXM4-80GB", 81920, 1.90, 1),
-    ("NVIDIA-H100-80GB-HBM3", 81559, 3.10, 1),
-    ("NVIDIA-A10", 23028, 0.60, 1),
+    ("NVIDIA-L40S", 46068, 1.20, 8),
+    ("NVIDIA-A100-SXM4-80GB", 81920, 1.90, 3),
+    ("NVIDIA-H100-80GB-HBM3", 81559, 3.10, 3),
+    ("NVIDIA-A10", 23028, 0.60, 2),
 )
 # Model, tokens per second that a replica on the GPU that fits it sustains or so, precisions.
 _MODELS = (
@@ -47,7 +47,7 @@ class Size:
     requests: int
     pools: int
     pods: int = 0
-    demand: float = 8.0
+    demand: float = 100.0
 
 
 def nodes(size: Size) -> list[GpuNodes]:
