@@ -25,6 +25,8 @@ from placewright.core.model import (
 )
 from placewright.core.performance.choose import model_for
 
+_NO_NODES = "no number of nodes of one pool would do"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
@@ -54,7 +56,13 @@ def unservable(case: Case, clock: Callable[[], float]) -> Refusal:
         explained = explain.explain(alone, model, settings, outcome, clock=clock)
         told = explained.rejections or (_no_cover(request),)
         named = tuple(replace(entry, message=_of(each, entry.message)) for entry in told)
-        return Refusal(status=SolveStatus.INFEASIBLE, rejections=named, relaxation=explained.relaxation)
+        stock = any(entry.code is RejectionCode.INSUFFICIENT_STOCK for entry in named)
+        return Refusal(
+            status=SolveStatus.INFEASIBLE,
+            rejections=named,
+            relaxation=explained.relaxation,
+            needs=_NO_NODES if stock and explained.relaxation is None else "",
+        )
     return Refusal(status=SolveStatus.INFEASIBLE, rejections=(_too_few_replicas(request),), needs=_more(request))
 
 
@@ -228,7 +236,7 @@ def _nodes(case: Case, rows: Rows, left: Sequence[float]) -> str:
             nodes = max((ceil(missing / more - 1e-9) for missing, more in short_of if missing > 0), default=0)
             found.append((nodes, cost, name))
     if not found:
-        return "no number of nodes of one pool would do"
+        return _NO_NODES
     nodes, cost, name = min(found)
     over = max((cost - left[row] for ceiling, row in rows.ceilings if _covers(ceiling, case)), default=0.0)
     budget = f", and {figures.per_hour(figures.rounded_up(over, above=0.0))} more under the ceiling" if over > 0 else ""
