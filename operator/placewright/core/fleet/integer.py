@@ -73,8 +73,8 @@ def solve_directly(level: Level, *, hint: Mapping[int, Items], seconds: float) -
 class _Direct:
     """Data, variables, constraints and objective of the whole level.
 
-    HiGHS takes a quarter of SCIP's time where classes are split (bench/whole_slices.py), SCIP a part of HiGHS' where all
-    is whole. HiGHS works on one thread by itself and takes no limit on them.
+    HiGHS takes a quarter of SCIP's time where classes are split (bench/whole_slices.py), SCIP a part of HiGHS' where
+    all is whole. HiGHS works on one thread by itself and takes no limit on them.
     """
 
     def __init__(self, level: Level) -> None:
