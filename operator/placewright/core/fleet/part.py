@@ -31,6 +31,7 @@ from placewright.core.outcome import Watch
 
 OnProgress = Callable[[Progress], None]
 
+_SOLVING = 0.8  # of the time limit
 _ROUNDS = 12  # of letting present plans go that cannot stay, and of packing again
 
 
@@ -70,6 +71,7 @@ class Part:
         self.on_progress = on_progress
         limit = max(request.solver.time_limit_seconds for request in snapshot.requests)
         self.watch = Watch(clock, limit)
+        self.solving = self.watch.share(_SOLVING)  # the rest is for saying why
         self.originals = {f"{r.namespace}/{r.name}": r for r in snapshot.requests}
         self.present = {f"{p.namespace}/{p.name}": p for p in snapshot.present}
         self.out: dict[str, Decision] = {}
@@ -165,7 +167,7 @@ class Part:
                 for key in asking
             }
             problem = make_problem([ask for ask, _ in made.values()], capacity)
-            solution = solve(problem, out_of_time=self.watch.out_of_time, on_progress=self.on_progress)
+            solution = solve(problem, out_of_time=self.solving.out_of_time, on_progress=self.on_progress)
             solved = _Solved(problem=problem, solution=solution, bundles={key: own for key, (_, own) in made.items()})
             lost = [key for key in set(asking) - set(solved.held()) if self._stands(state, key)]
             if lost:
@@ -174,7 +176,7 @@ class Part:
                 capacity, bound = list(state.rows.capacity), None
                 continue
             bound = solution.bound if bound is None else bound
-            over = self._unpackable(state, solved)
+            over = self._unpackable(state, solved.held())
             if not over:
                 return self._proved_by(solved, bound)
             for row in over:
@@ -212,9 +214,8 @@ class Part:
             state.standing[key] = replace(state.standing[key], broken=reason)
 
     @staticmethod
-    def _unpackable(state: _State, solved: _Solved) -> list[int]:
+    def _unpackable(state: _State, held: Mapping[str, Held]) -> list[int]:
         """Rows to tighten: of pools whose nodes do not hold the groups although the rows do."""
-        held = solved.held()
         over: list[int] = []
         for key, pool in sorted(state.rows.pools.items()):
             if pool.billing is Billing.PER_NODE:
@@ -243,6 +244,8 @@ class Part:
         for key, own in held.items():
             for row, amount in usage_of(state.cases[key], own, state.rows).items():
                 left[row] -= amount
+        if not solved.solution.proved:
+            self._fill(state, solved.problem.keys, held, left)
         used = [whole - rest for whole, rest in zip(state.rows.capacity, left, strict=True)]
         proof = Proof(proved=solved.solution.proved, gap_percent=self._gap_percent(state, solved))
         for key in solved.problem.keys:
@@ -256,6 +259,22 @@ class Part:
             else:
                 answer = Answer(refusal=self._refusal(state, key, left, used, refusal_value))
             self._conclude(state, key, answer)
+
+    def _fill(self, state: _State, keys: Sequence[str], held: dict[str, Held], left: list[float]) -> None:
+        """Give what is left to requests that a solve which was cut refused although there is room."""
+        refused = [key for key in keys if key not in held]
+        for key in sorted(refused, key=lambda key: (-state.cases[key].request.priority, key)):
+            case = state.cases[key]
+            if self.watch.out_of_time():
+                return
+            taken = alone.best_within(case, state.rows, left, REFUSAL_WEIGHT * state.alone[key].value)
+            if taken is None:
+                continue
+            own = held_of(taken)
+            if not self._unpackable(state, {**held, key: own}):
+                held[key] = own
+                for row, amount in usage_of(case, own, state.rows).items():
+                    left[row] -= amount
 
     @staticmethod
     def _ample(state: _State, case: Case, held: Held, left: Sequence[float]) -> bool:
@@ -273,6 +292,8 @@ class Part:
         self, state: _State, key: str, left: Sequence[float], used: Sequence[float], refusal_value: float
     ) -> refusals.Refusal:
         case = state.cases[key]
+        if self.watch.out_of_time():
+            return refusals.Refusal(status=SolveStatus.TIME_LIMIT)
         if alone.best_within(case, state.rows, None, refusal_value) is None:  # its own limits, seen only with integers
             return self._blocked(state, case) or refusals.unservable(case, self.clock)
         return refusals.short(case, state.rows, left, refusal_value, used)
