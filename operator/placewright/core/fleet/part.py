@@ -167,7 +167,12 @@ class Part:
                 for key in asking
             }
             problem = make_problem([ask for ask, _ in made.values()], capacity)
-            solution = solve(problem, out_of_time=self.solving.out_of_time, on_progress=self.on_progress)
+            solution = solve(
+                problem,
+                out_of_time=self.solving.out_of_time,
+                seconds_left=self.solving.left,
+                on_progress=self.on_progress,
+            )
             solved = _Solved(problem=problem, solution=solution, bundles={key: own for key, (_, own) in made.items()})
             lost = [key for key in set(asking) - set(solved.held()) if self._stands(state, key)]
             if lost:

@@ -48,14 +48,24 @@ def never() -> bool:
     return False
 
 
+def forever() -> float:
+    """No time limit, in seconds."""
+    return np.inf
+
+
 def solve(
-    problem: Problem, *, out_of_time: Callable[[], bool] = never, on_progress: OnProgress | None = None
+    problem: Problem,
+    *,
+    out_of_time: Callable[[], bool] = never,
+    seconds_left: Callable[[], float] = forever,
+    on_progress: OnProgress | None = None,
 ) -> Solution:
     """Solve all priorities, highest first.
 
     Args:
         problem: asks, offers, rows.
         out_of_time: asked between rounds; True ends the search with the best answer and its bound.
+        seconds_left: limits the integer programs, which cannot be asked to stop.
         on_progress: told the objective and bound in USD per hour after each round.
     """
     kept: dict[int, float] = {}
@@ -65,7 +75,7 @@ def solve(
     free = True
     for priority in sorted({int(p) for p in problem.priority}, reverse=True):
         level = _level(problem, priority, kept)
-        answer = _Search(level, chosen, out_of_time, on_progress).run()
+        answer = _Search(level, chosen, out_of_time, seconds_left, on_progress).run()
         chosen = dict(answer.chosen)
         kept[priority] = answer.objective
         levels.append((priority, answer.objective, answer.bound))
@@ -120,10 +130,12 @@ class _Search:
         level: Level,
         before: Mapping[int, Items],
         out_of_time: Callable[[], bool],
+        seconds_left: Callable[[], float],
         on_progress: OnProgress | None,
     ) -> None:
         self.level = level
         self.out_of_time = out_of_time
+        self.seconds_left = seconds_left
         self.on_progress = on_progress
         self.bound = -np.inf
         self.center = np.zeros(len(level.capacity))
@@ -232,7 +244,7 @@ class _Search:
             keeper=self.level.keeper,
             capacity=self.level.capacity * share,
         )
-        search = _Search(level, {}, self.out_of_time, None)
+        search = _Search(level, {}, self.out_of_time, self.seconds_left, None)
         search._price_all()
         return search.center
 
@@ -308,7 +320,9 @@ class _Search:
             fixed = {ask: index for ask, index in whole.items() if ask not in asks}
             left = level.capacity - self._used(fixed.values())
             allowed = _CHOICE_LOSS * master.objective if many else 0.0
-            found = choose_columns(level, sorted(asks), left, loss=allowed, seconds=_CHOICE_SECONDS)
+            found = choose_columns(
+                level, sorted(asks), left, loss=allowed, seconds=min(_CHOICE_SECONDS, self.seconds_left())
+            )
             if found is not None and self._accept({**fixed, **found}):
                 near = self.objective - self.bound <= 6 * _TARGET * abs(self.objective)
                 if many and near:
@@ -361,7 +375,7 @@ class _Search:
     def _close(self) -> None:
         """Solve the level as one integer program."""
         hint = {ask: self.level.columns[index].items for ask, index in self.chosen.items()}
-        whole = solve_directly(self.level, hint=hint, seconds=_DIRECT_SECONDS)
+        whole = solve_directly(self.level, hint=hint, seconds=min(_DIRECT_SECONDS, self.seconds_left()))
         if whole is None:
             return
         if all(_covers(self.level.problem, ask, items) for ask, items in whole.chosen.items() if items):
