@@ -290,8 +290,9 @@ class PlacementRequestSpec(Inert):
                 field_path=".model.maxModelLen",
             ),
             rule(
-                "!has(self.model.maxModelLen) || !has(self.workload.classes)"
-                " || self.workload.classes.all(c, c.inputTokens + c.outputTokens <= self.model.maxModelLen)",
+                # A conditional, not ||: cel-python evaluates both sides of ||, and its time doubles with each class then.
+                "has(self.model.maxModelLen) && has(self.workload.classes)"
+                " ? self.workload.classes.all(c, c.inputTokens + c.outputTokens <= self.model.maxModelLen) : true",
                 "wants at least inputTokens + outputTokens of every class",
                 field_path=".model.maxModelLen",
             ),

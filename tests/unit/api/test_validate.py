@@ -115,3 +115,13 @@ def test_what_kubectl_prints_can_be_validated_again() -> None:
     listed = {"apiVersion": "v1", "kind": "List", "items": [body], "metadata": {}}
 
     assert faults(json.dumps(listed)) == []
+
+
+def test_many_classes_are_checked_in_the_time_of_a_few() -> None:
+    """Their rule says nothing without maxModelLen, and all is looked at with it."""
+    several = [{"name": f"c{number}", "inputTokens": 512, "outputTokens": 128} for number in range(128)]
+    classes = json.dumps([{**each, "requestsPerSecond": 0.1} for each in several])
+    text = GOOD.replace("{inputTokens: 1024, outputTokens: 2.56e2}", f"{{classes: {classes}}}")
+    assert faults(text) == []
+    short = text.replace("8B-Instruct}", "8B-Instruct, maxModelLen: 639}")
+    assert [fault for fault in faults(short) if "maxModelLen: got 639, wants at least" in fault]
