@@ -290,7 +290,7 @@ class PlacementRequestSpec(Inert):
                 field_path=".model.maxModelLen",
             ),
             rule(
-                # A conditional, not ||: cel-python evaluates both sides of ||, and its time doubles with each class then.
+                # A conditional, not a chain of or, of which cel-python looks at all: its time doubles with each class.
                 "has(self.model.maxModelLen) && has(self.workload.classes)"
                 " ? self.workload.classes.all(c, c.inputTokens + c.outputTokens <= self.model.maxModelLen) : true",
                 "wants at least inputTokens + outputTokens of every class",
