@@ -69,8 +69,9 @@ class Part:
         self.snapshot = snapshot
         self.clock = clock
         self.on_progress = on_progress
-        limit = max(request.solver.time_limit_seconds for request in snapshot.requests)
-        self.watch = Watch(clock, limit)
+        self.limit = max(request.solver.time_limit_seconds for request in snapshot.requests)
+        self.watch = Watch(clock, self.limit)
+        self.explaining: Watch | None = None  # starts with the first request whose refusal is explained
         self.solving = self.watch.share(_SOLVING)  # the rest is for saying why
         self.originals = {f"{r.namespace}/{r.name}": r for r in snapshot.requests}
         self.present = {f"{p.namespace}/{p.name}": p for p in snapshot.present}
@@ -82,11 +83,12 @@ class Part:
         # 1. What each may take, and what there is to take.
         state = self._observe()
         # 2. What nothing serves, and what a gate forbids, takes no part.
-        asking = self._refuse_hopeless(state)
+        asking = [key for key in state.cases if key in state.alone]
         # 3. All others at once, present plans kept where they may be.
         solved = self._solve(state, asking)
-        # 4. Plans with their moves, or why there is none.
+        # 4. Plans with their moves, or why there is none: last, since saying why takes longer than to decide.
         self._conclude_all(state, solved)
+        self._refuse_hopeless(state)
         # 5. A node for each group, the use of the pools, the proof.
         return self._result(state, solved)
 
@@ -122,16 +124,16 @@ class Part:
 
     # -------------------------------------------------------------------------------------------- 2. hopeless
 
-    def _refuse_hopeless(self, state: _State) -> list[str]:
-        """Keys of the cases that take part in the solve."""
-        asking: list[str] = []
+    def _refuse_hopeless(self, state: _State) -> None:
+        """Say why the cases get nothing that take no part; all of it within one time limit."""
         for key, case in state.cases.items():
-            if key in state.alone:
-                asking.append(key)
-                continue
-            refusal = self._blocked(state, case) or refusals.unservable(case, self.clock)
-            self._conclude(state, key, Answer(refusal=refusal))
-        return asking
+            if key not in state.alone:
+                refusal = self._blocked(state, case) or self._unservable(case)
+                self._conclude(state, key, Answer(refusal=refusal))
+
+    def _unservable(self, case: Case) -> refusals.Refusal:
+        self.explaining = self.explaining or Watch(self.clock, self.limit)
+        return refusals.unservable(case, self.clock, self.explaining)
 
     def _blocked(self, state: _State, case: Case) -> refusals.Refusal | None:
         free = without_gates(case)
@@ -300,7 +302,7 @@ class Part:
         if self.watch.out_of_time():
             return refusals.Refusal(status=SolveStatus.TIME_LIMIT)
         if alone.best_within(case, state.rows, None, refusal_value) is None:  # its own limits, seen only with integers
-            return self._blocked(state, case) or refusals.unservable(case, self.clock)
+            return self._blocked(state, case) or self._unservable(case)
         return refusals.short(case, state.rows, left, refusal_value, used)
 
     # -------------------------------------------------------------------------------------------- 5. result

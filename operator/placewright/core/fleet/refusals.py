@@ -23,6 +23,7 @@ from placewright.core.model import (
     TrafficClass,
     Workload,
 )
+from placewright.core.outcome import Watch
 from placewright.core.performance.choose import model_for
 
 _NO_NODES = "no number of nodes of one pool would do"
@@ -43,13 +44,20 @@ class Refusal:
 # ------------------------------------------------------------------------------------------ nothing can serve it
 
 
-def unservable(case: Case, clock: Callable[[], float]) -> Refusal:
-    """No layout serves some class, whatever the stock; explained as the class alone would be."""
+def unservable(case: Case, clock: Callable[[], float], watch: Watch) -> Refusal:
+    """No layout serves some class, whatever the stock; explained as the class alone would be.
+
+    Args:
+        case: that nothing serves.
+        clock: monotonic seconds.
+        watch: when it is out of time, no change that would help is looked for.
+    """
     request = case.request
     for at, each in enumerate(classes_of(request)):
         if any(candidate.rates[at] > 0 for candidate in case.candidates):
             continue
-        alone = _of_class(request, each)
+        limit = min(request.solver.time_limit_seconds, watch.left())
+        alone = _of_class(replace(request, solver=replace(request.solver, time_limit_seconds=limit)), each)
         model = model_for(alone)
         settings = tuple(model.settings(alone))
         outcome = methods.solve(alone, settings, clock=clock)
@@ -61,9 +69,13 @@ def unservable(case: Case, clock: Callable[[], float]) -> Refusal:
             status=SolveStatus.INFEASIBLE,
             rejections=named,
             relaxation=explained.relaxation,
-            needs=_NO_NODES if stock and explained.relaxation is None else "",
+            needs=_unhelped(watch) if stock and explained.relaxation is None else "",
         )
     return Refusal(status=SolveStatus.INFEASIBLE, rejections=(_too_few_replicas(request),), needs=_more(request))
+
+
+def _unhelped(watch: Watch) -> str:
+    return "what would help was not found within the time limit" if watch.out_of_time() else _NO_NODES
 
 
 def _of_class(request: Request, each: TrafficClass) -> Request:
@@ -100,7 +112,7 @@ def _no_cover(request: Request) -> Rejection:
 
 def _too_few_replicas(request: Request) -> Rejection:
     demand = figures.number(request.workload.requests_per_second)
-    message = f"{request.replicas.max} replicas of no layouts carry {demand} requests/s"
+    message = f"no layouts carry {demand} requests/s with replicas.max {request.replicas.max}"
     return Rejection(code=RejectionCode.THROUGHPUT_SHORT, count=1, pool="", message=message)
 
 
