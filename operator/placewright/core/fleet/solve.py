@@ -147,9 +147,11 @@ class _Search:
         """Bound and answer of the level."""
         master = self._price_all()
         if master is not None:
-            for factor in _VARIED:
-                self.level.price(self.center * factor)
             self._choose(master)
+            if self._gap() > (PROVED if len(self.level.asks) <= _FEW else _TARGET) and not self.out_of_time():
+                for factor in _VARIED:
+                    self.level.price(self.center * factor)
+                self._choose(master)
         self._improve()
         if self._gap() > PROVED and self._is_small(_DIRECT_OFFERS) and not self.out_of_time():
             self._close()
