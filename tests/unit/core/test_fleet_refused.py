@@ -68,3 +68,19 @@ def test_why_many_cannot_be_served_takes_no_time_from_who_can() -> None:
     assert served.plan is not None
     assert served.report.status is SolveStatus.OPTIMAL
     assert next(ticks) * 0.05 < 4 * limit
+
+
+def test_one_gpu_is_proved_to_be_the_least_where_pools_may_be_mixed() -> None:
+    """A demand far below what one GPU carries costs a whole GPU all the same."""
+    dear = shared_pool("dear", gpu="A100", price_per_gpu_hour=3.0)
+    small = replace(
+        GOOD,
+        pools=(PAIRS, dear),
+        performance=Analytic(),
+        architecture=EIGHT_BILLION,
+        parallelism=Parallelism(allow_mixed_pools=True),
+        workload=replace(GOOD.workload, classes=(traffic("chat", 0.5),)),
+    )
+    decision = decide_fleet(Snapshot(requests=(small,), pools=(PAIRS, dear)), clock=lambda: 0.0)
+    assert decision.report.cost_per_hour == PAIRS.price_per_gpu_hour
+    assert decision.report.status is SolveStatus.OPTIMAL

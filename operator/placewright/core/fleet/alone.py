@@ -12,6 +12,7 @@ from placewright.core.fleet.level import Level
 from placewright.core.fleet.problem import Ask, make_problem
 from placewright.core.fleet.rows import Rows
 from placewright.core.fleet.solve import solve
+from placewright.core.model import Billing
 from placewright.core.outcome import Watch
 from placewright.core.performance.choose import model_for
 
@@ -77,7 +78,10 @@ def _free(ask: Ask) -> tuple[tuple[int, int], ...] | None:
 
 
 def bound_of_mixed(case: Case, least: float, watch: Watch) -> float:
-    """Least value of a case whose candidates are not all that there is: from the proved price of any layout."""
+    """Least value of a case whose candidates are not all that there is.
+
+    From the proved price of any layout; whatever the demand, each replica takes a GPU at least.
+    """
     request = case.request
     total = 0.0
     for each in request.workload.classes or (None,):
@@ -99,7 +103,18 @@ def bound_of_mixed(case: Case, least: float, watch: Watch) -> float:
             else reference_tokens_per_second(case)
         )
         total += price / 1e6 * 3600.0 * tokens
-    return min(total, least)
+    return min(max(total, _least_of_any(case)), least)
+
+
+def _least_of_any(case: Case) -> float:
+    """USD per hour that no replicas of a case with demand cost less than; 0 for one without, whose value is no cost."""
+    copies = case.copies if case.has_demand else 0
+    costs = [
+        pool.price_per_gpu_hour * max(copies, pool.gpus_per_node if pool.billing is Billing.PER_NODE and copies else 0)
+        for pool in case.pools.values()
+        if pool.price_per_gpu_hour is not None
+    ]
+    return min(costs, default=0.0)
 
 
 def pools_of(taken: Taken) -> tuple[str, ...]:
