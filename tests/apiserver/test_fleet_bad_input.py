@@ -42,7 +42,9 @@ POOLS = {
     ),
 }
 OTHERS = {
-    "placementpolicies": of("PlacementPolicy", "ceiling", {"namespaces": [{"name": "elsewhere", "maxCostPerHour": 0.01}]}),
+    "placementpolicies": of(
+        "PlacementPolicy", "ceiling", {"namespaces": [{"name": "elsewhere", "maxCostPerHour": 0.01}]}
+    ),
     "performanceprofiles": of(
         "PerformanceProfile",
         "no-row",
