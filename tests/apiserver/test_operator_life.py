@@ -104,7 +104,7 @@ def test_what_the_user_must_fix_is_stalled_with_the_field(operator: OperatorProc
     placements.create("tiny", small_spec() | {"model": {"name": "meta-llama/Llama-3.1-70B-Instruct"}})
     infeasible = settled(operator, placements, "tiny")
     assert reason(infeasible) in {"PlanCurrent", "Infeasible"}
-    assert operator.idle
+    operator.wait(lambda: operator.idle, "the operator to rest")
 
 
 def test_equal_inputs_are_solved_once_and_get_the_same_plan(operator: OperatorProcess, placements: Placements) -> None:
