@@ -52,6 +52,7 @@ def test_a_spec_changed_during_the_solve_is_decided_by_its_new_spec(cluster: Clu
         cluster.placements.patch("hold-a", spec(4))
         gate.touch()
         soon(operator, lambda: cluster.where("hold-a") == {CHEAP: 4}, "the new spec's plan")
+        soon(operator, lambda: operator.log("decided"), "the log line")
         assert [line["generation"] for line in operator.log("decided")] == [2]
 
 
