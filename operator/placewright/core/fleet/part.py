@@ -169,12 +169,7 @@ class Part:
                 for key in asking
             }
             problem = make_problem([ask for ask, _ in made.values()], capacity)
-            solution = solve(
-                problem,
-                out_of_time=self.solving.out_of_time,
-                seconds_left=self.solving.left,
-                on_progress=self.on_progress,
-            )
+            solution = solve(problem, seconds_left=self.solving.left, on_progress=self.on_progress)
             solved = _Solved(problem=problem, solution=solution, bundles={key: own for key, (_, own) in made.items()})
             lost = [key for key in set(asking) - set(solved.held()) if self._stands(state, key)]
             if lost:
@@ -185,10 +180,41 @@ class Part:
             bound = solution.bound if bound is None else bound
             over = self._unpackable(state, solved.held())
             if not over:
-                return self._proved_by(solved, bound)
+                return self._filled(state, self._proved_by(solved, bound))
             for row in over:
                 capacity[row] -= 1.0
         return self._nothing(solved)
+
+    @staticmethod
+    def _left(state: _State, held: Mapping[str, Held]) -> list[float]:
+        """What the rows have left beside what is held."""
+        left = list(state.rows.capacity)
+        for key, own in held.items():
+            for row, amount in usage_of(state.cases[key], own, state.rows).items():
+                left[row] -= amount
+        return left
+
+    def _filled(self, state: _State, solved: _Solved) -> _Solved:
+        """The solve with what is left given to requests that it refused, being cut, although there is room."""
+        if solved.solution.proved:
+            return solved
+        problem, solution, held = solved.problem, solved.solution, solved.held()
+        taken, objective, left = list(solution.taken), solution.objective, self._left(state, held)
+        refused = [at for at in range(problem.asks) if taken[at] is None]
+        for at in sorted(refused, key=lambda at: (-int(problem.priority[at]), at)):
+            case = state.cases[problem.keys[at]]
+            if self.watch.out_of_time():
+                break
+            found = alone.best_within(case, state.rows, left, float(problem.refusal_value[at]))
+            if found is None or self._unpackable(state, {**held, case.key: held_of(found)}):
+                continue
+            held[case.key] = held_of(found)
+            left = self._left(state, held)
+            items = tuple(sorted((case.bundles.index(bundle), count) for bundle, count in found))
+            start = int(problem.ask_start[at])
+            value = sum(float(problem.value[start + offer]) * count for offer, count in items)
+            taken[at], objective = items, objective + value - float(problem.refusal_value[at])
+        return replace(solved, solution=replace(solution, taken=tuple(taken), objective=objective))
 
     @staticmethod
     def _proved_by(solved: _Solved, bound: float) -> _Solved:
@@ -247,14 +273,10 @@ class Part:
 
     def _conclude_all(self, state: _State, solved: _Solved) -> None:
         held = solved.held()
-        left = list(state.rows.capacity)
-        for key, own in held.items():
-            for row, amount in usage_of(state.cases[key], own, state.rows).items():
-                left[row] -= amount
-        if not solved.solution.proved:
-            self._fill(state, solved.problem.keys, held, left)
+        left = self._left(state, held)
         used = [whole - rest for whole, rest in zip(state.rows.capacity, left, strict=True)]
-        proof = Proof(proved=solved.solution.proved, gap_percent=self._gap_percent(state, solved))
+        self.gap, gap_percent = self._gap(state, solved)
+        proof = Proof(proved=solved.solution.proved, gap_percent=gap_percent)
         for key in solved.problem.keys:
             case, refusal_value = state.cases[key], REFUSAL_WEIGHT * state.alone[key].value
             replicas = make_replicas(case, held[key]) if key in held else None
@@ -266,22 +288,6 @@ class Part:
             else:
                 answer = Answer(refusal=self._refusal(state, key, left, used, refusal_value))
             self._conclude(state, key, answer)
-
-    def _fill(self, state: _State, keys: Sequence[str], held: dict[str, Held], left: list[float]) -> None:
-        """Give what is left to requests that a solve which was cut refused although there is room."""
-        refused = [key for key in keys if key not in held]
-        for key in sorted(refused, key=lambda key: (-state.cases[key].request.priority, key)):
-            case = state.cases[key]
-            if self.watch.out_of_time():
-                return
-            taken = alone.best_within(case, state.rows, left, REFUSAL_WEIGHT * state.alone[key].value)
-            if taken is None:
-                continue
-            own = held_of(taken)
-            if not self._unpackable(state, {**held, key: own}):
-                held[key] = own
-                for row, amount in usage_of(case, own, state.rows).items():
-                    left[row] -= amount
 
     @staticmethod
     def _ample(state: _State, case: Case, held: Held, left: Sequence[float]) -> bool:
@@ -307,28 +313,26 @@ class Part:
 
     # -------------------------------------------------------------------------------------------- 5. result
 
-    def _gap(self, state: _State, solved: _Solved) -> float:
-        """USD per hour that the placed plans may be above the least."""
+    def _gap(self, state: _State, solved: _Solved) -> tuple[float, float]:
+        """What the placed plans may be above the least, in USD per hour and in percent of what they count."""
         solution = solved.solution
+        refused = [at for at, taken in enumerate(solution.taken) if taken is None]
+        placed = solution.objective - float(solved.problem.refusal_value[refused].sum())
         if all(state.cases[key].complete for key in solved.problem.keys):
-            return 0.0 if solution.proved else max(0.0, solution.objective - solution.bound)
-        # Layouts of mixed kinds are not all known: only the least price of any layout is proved for these.
-        gap = 0.0
-        refused = {key for key, taken in zip(solved.problem.keys, solution.taken, strict=True) if taken is None}
-        placed = 0.0
-        for key in solved.problem.keys:
-            if key in refused:
-                placed -= REFUSAL_WEIGHT * state.alone[key].value
-                continue
-            case, least = state.cases[key], state.alone[key].value
-            gap -= least if case.complete else alone.bound_of_mixed(case, least, self.watch)
-        gap += solution.objective + placed
-        return gap if gap > 1e-9 * abs(solution.objective) else 0.0
+            gap = 0.0 if solution.proved else max(0.0, solution.objective - solution.bound)
+        else:
+            # Layouts of mixed kinds are not all known: only the least price of any layout is proved for these.
+            gap = placed - sum(
+                self._least(state, key)
+                for key, taken in zip(solved.problem.keys, solution.taken, strict=True)
+                if taken is not None
+            )
+            gap = gap if gap > 1e-9 * abs(placed) else 0.0
+        return gap, min(100.0, gap / placed * 100.0) if placed > 0 else 0.0
 
-    def _gap_percent(self, state: _State, solved: _Solved) -> float:
-        self.gap = self._gap(state, solved)
-        objective = solved.solution.objective
-        return self.gap / objective * 100.0 if objective > 0 else 0.0
+    def _least(self, state: _State, key: str) -> float:
+        case, least = state.cases[key], state.alone[key].value
+        return least if case.complete else alone.bound_of_mixed(case, least, self.watch)
 
     def _result(self, state: _State, solved: _Solved) -> FleetDecision:
         decisions = tuple(self.out[key] for key in sorted(self.out, key=lambda key: tuple(key.split("/", 1))))
@@ -340,9 +344,7 @@ class Part:
                 for case in map(state.cases.get, solved.problem.keys)
                 if case
             ]
-            values = node_values(
-                solved.problem, solved.solution, state.rows, names=names, out_of_time=self.watch.out_of_time
-            )
+            values = node_values(solved.problem, solved.solution, state.rows, names=names, seconds_left=self.watch.left)
         return FleetDecision(
             decisions=decisions,
             assignments=assignments_of(shared, decisions),

@@ -43,11 +43,6 @@ _FEW = 60
 _VARIED = (0.6, 0.8, 0.9, 1.1, 1.25, 1.6)  # of the prices: columns at them give the last choice more to choose from
 
 
-def never() -> bool:
-    """No time limit."""
-    return False
-
-
 def forever() -> float:
     """No time limit, in seconds."""
     return np.inf
@@ -56,7 +51,6 @@ def forever() -> float:
 def solve(
     problem: Problem,
     *,
-    out_of_time: Callable[[], bool] = never,
     seconds_left: Callable[[], float] = forever,
     on_progress: OnProgress | None = None,
 ) -> Solution:
@@ -64,8 +58,8 @@ def solve(
 
     Args:
         problem: asks, offers, rows.
-        out_of_time: asked between rounds; True ends the search with the best answer and its bound.
-        seconds_left: limits the integer programs, which cannot be asked to stop.
+        seconds_left: asked between rounds; 0 ends the search with the best answer and its bound. It also limits the
+            integer programs, which cannot be asked to stop.
         on_progress: told the objective and bound in USD per hour after each round.
     """
     kept: dict[int, float] = {}
@@ -75,7 +69,7 @@ def solve(
     free = True
     for priority in sorted({int(p) for p in problem.priority}, reverse=True):
         level = _level(problem, priority, kept)
-        answer = _Search(level, chosen, out_of_time, seconds_left, on_progress).run()
+        answer = _Search(level, chosen, seconds_left, on_progress).run()
         chosen = dict(answer.chosen)
         kept[priority] = answer.objective
         levels.append((priority, answer.objective, answer.bound))
@@ -129,12 +123,10 @@ class _Search:
         self,
         level: Level,
         before: Mapping[int, Items],
-        out_of_time: Callable[[], bool],
         seconds_left: Callable[[], float],
         on_progress: OnProgress | None,
     ) -> None:
         self.level = level
-        self.out_of_time = out_of_time
         self.seconds_left = seconds_left
         self.on_progress = on_progress
         self.bound = -np.inf
@@ -162,6 +154,10 @@ class _Search:
             prices=self.center,
             free=self.free,
         )
+
+    def out_of_time(self) -> bool:
+        """Whether the search must end."""
+        return self.seconds_left() <= 0.0
 
     @property
     def objective(self) -> float:
@@ -246,7 +242,7 @@ class _Search:
             keeper=self.level.keeper,
             capacity=self.level.capacity * share,
         )
-        search = _Search(level, {}, self.out_of_time, self.seconds_left, None)
+        search = _Search(level, {}, self.seconds_left, None)
         search._price_all()
         return search.center
 

@@ -1,6 +1,6 @@
 """What one more node of each pool is worth: by solving again with it, or by the prices of the solution."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from placewright.core.fleet.problem import Problem, Solution
@@ -18,7 +18,7 @@ def node_values(
     rows: Rows,
     *,
     names: Sequence[tuple[str, str]],
-    out_of_time: Callable[[], bool],
+    seconds_left: Callable[[], float],
 ) -> dict[PoolKey, NodeValue]:
     """The value of one more node of each shared pool.
 
@@ -27,7 +27,7 @@ def node_values(
         solution: of it.
         rows: of it.
         names: namespace and name of each ask, in the order of the problem.
-        out_of_time: True: no more exact values, prices must do.
+        seconds_left: for solving again; where that does not suffice for a proof prices must do.
     """
     found: dict[PoolKey, NodeValue] = {}
     for key in sorted(rows.pools):
@@ -36,21 +36,33 @@ def node_values(
         added = rows.of_node(key)
         if solution.free or not added:
             found[key] = NodeValue(places=(), saving_cost_per_hour=0.0, exact=True)
-        elif problem.asks <= _EXACT_ASKS and not out_of_time():
-            found[key] = _again(problem, solution, added, names)
         else:
-            saving = sum(float(solution.prices[row]) * amount for row, amount in added.items())
-            found[key] = NodeValue(places=(), saving_cost_per_hour=saving, exact=False)
+            found[key] = _again(problem, solution, added, names, seconds_left) or _by_prices(solution, added)
     return found
 
 
+def _by_prices(solution: Solution, added: Mapping[int, float]) -> NodeValue:
+    """What the node's share of the rows is worth at their prices, at most."""
+    saving = sum(float(solution.prices[row]) * amount for row, amount in added.items())
+    return NodeValue(places=(), saving_cost_per_hour=saving, exact=False)
+
+
 def _again(
-    problem: Problem, solution: Solution, added: dict[int, float], names: Sequence[tuple[str, str]]
-) -> NodeValue:
+    problem: Problem,
+    solution: Solution,
+    added: Mapping[int, float],
+    names: Sequence[tuple[str, str]],
+    seconds_left: Callable[[], float],
+) -> NodeValue | None:
+    """What changes when all is solved again; None: there are too many requests, or no proof in time."""
+    if problem.asks > _EXACT_ASKS or not solution.proved or seconds_left() <= 0.0:
+        return None
     capacity: FloatArray = problem.capacity.copy()
     for row, amount in added.items():
         capacity[row] += amount
-    after = solve(replace(problem, capacity=capacity))
+    after = solve(replace(problem, capacity=capacity), seconds_left=seconds_left)
+    if not after.proved:
+        return None
     both = [at for at in range(problem.asks) if solution.taken[at] is not None and after.taken[at] is not None]
     saving = sum(_cost(problem, solution, at) - _cost(problem, after, at) for at in both)
     places = tuple(
