@@ -235,12 +235,28 @@ class Objective:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Revenue:
+    """What a model earns: by the token as somebody states it, or by the hour as it is observed.
+
+    `per_hour` is the observed figure in force for the search, which follows the live one only when it changes the
+    answer; None with `observed`: unknown.
+    """
+
+    per_million_tokens: float | None = None
+    observed: bool = False  # the revenue per hour counts, and per_million_tokens does not
+    per_hour: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gates:
-    """Limits in dollars and drift; None: no such gate."""
+    """Limits in dollars, their ratio and drift; None: no such gate."""
 
     max_cost_per_million_tokens: float | None = None
     max_cost_per_hour: float | None = None
     max_quantization_drift_percent: float | None = None
+    max_cost_to_revenue_ratio: float | None = None
+    max_observed_cost_drift_percent: float | None = None  # how far above the prediction the observed cost may be
+    revenue: Revenue | None = None  # what max_cost_to_revenue_ratio is held against; None: nobody said
     on_violation: OnViolation = OnViolation.BLOCK
     on_unknown: OnUnknown = OnUnknown.BLOCK
     policies: tuple[tuple[str, str], ...] = ()  # (gate or OnUnknown, PlacementPolicy) where the policy's is stricter

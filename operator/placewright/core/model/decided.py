@@ -116,14 +116,20 @@ class GateResult(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateOutcome:
-    """One gate held against one plan. headroom_percent = (limit - actual) / limit * 100, negative when exceeded."""
+    """One gate held against one plan. headroom_percent = (limit - actual) / limit * 100, negative when exceeded.
 
-    name: str  # CostPerMillionTokens | CostPerHour | QuantizationDrift | NamespaceCostPerHour | FleetCostPerHour
+    MinimumSaving is a least value: it passes from the limit upward, and headroom is (actual - limit) / limit * 100.
+    """
+
+    name: str  # of core.gates
     limit: float
     actual: float | None
     headroom_percent: float | None
     result: GateResult
     policy: str = ""  # the PlacementPolicy whose limit it is; empty: the request's own
+    input: str = ""  # what the actual value was made from, besides the plan; empty: the plan alone
+    age_seconds: float | None = None  # of that input; None: it has no age, as it stands in the spec
+    fault: str = ""  # why the result is Unknown: "missing: HTTP 503", "stale: 12 min old, wants at most 5 min"
 
 
 class RejectionCode(StrEnum):
@@ -141,6 +147,7 @@ class RejectionCode(StrEnum):
     NO_PROFILE = "NoProfile"
     COST_PER_TOKEN_GATE = "CostPerTokenGate"  # noqa: S105 - an enum value, no secret
     HOURLY_BUDGET_GATE = "HourlyBudgetGate"
+    REVENUE_RATIO_GATE = "RevenueRatioGate"
     DRIFT_GATE = "DriftGate"
     LINK_TOO_SLOW = "LinkTooSlow"
 
@@ -256,6 +263,7 @@ class MoveReason(StrEnum):
     DEMAND_CHANGED = "DemandChanged"  # the present plan does not serve the demand
     SLO_BROKEN = "SloBroken"  # the present plan does not meet a latency target
     GATE_FAILS = "GateFails"  # the present plan fails a gate or a ceiling on cost
+    ROLLED_BACK = "RolledBack"  # somebody, or a ramp, went back to an earlier plan
     REPRICED = "Repriced"  # the same layouts at other prices or figures: nothing moves
 
 
@@ -296,3 +304,5 @@ class Decision:
     needs: str = ""  # what more stock would change, where no change of the request alone helps
     move: Move | None = None  # None: the plan is the present one
     spill: Spill | None = None
+    blocked: Plan | None = None  # beside a present plan that is kept: the best without the gates, which they block
+    blocked_gates: tuple[GateOutcome, ...] = ()  # held against `blocked`

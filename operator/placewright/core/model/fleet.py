@@ -15,7 +15,8 @@ class Present:
     plan_id: str
     replicas: tuple[Replicas, ...]
     cost_per_hour: float
-    dwells: bool = False  # it was decided less than minDwell ago, so saving alone is no reason to move
+    dwells: bool = False  # it was decided less than minDwell ago or ramps, so saving alone is no reason to move
+    held: bool = False  # somebody went back to it: it stays as long as the nodes have room, whatever else changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
