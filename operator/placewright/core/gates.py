@@ -1,36 +1,58 @@
 """Gates: limits that a plan must pass before it may be used.
 
-A gate is a pure function of request and layout. An input that is missing or not a finite number is `Unknown`, never
-zero; `onUnknown` decides what that means. Only the gates that a request sets are evaluated.
+A gate is a pure function of request, plan and live figures. An input that is missing, stale, negative or not a finite
+number is `Unknown`, never zero; `onUnknown` decides what that means. Only the gates that a request sets are evaluated.
+
+Gates are held twice. In the search they are constraints, on the figures in force (`evaluate`, `evaluate_replicas`,
+`cost_per_hour_cap`, `cost_per_million_tokens_cap`); of a plan that serves they are told with the live figures
+(`evaluate_live`, `of_step`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import inf, isfinite
 
+from placewright.core.live_inputs import usable
 from placewright.core.model import (
     GateOutcome,
     GateResult,
+    Gates,
     Layout,
+    Observation,
     OnUnknown,
     OnViolation,
+    Plan,
+    Ramp,
     Replicas,
     Request,
 )
 
 COST_PER_MILLION_TOKENS = "CostPerMillionTokens"
 COST_PER_HOUR = "CostPerHour"
+COST_TO_REVENUE_RATIO = "CostToRevenueRatio"
 QUANTIZATION_DRIFT = "QuantizationDrift"
+OBSERVED_COST_DRIFT = "ObservedCostDrift"  # percent that the observed cost per token is above the predicted one
+MINIMUM_SAVING = "MinimumSaving"  # percent of the present cost that a change made for its saving must save
 ON_UNKNOWN = "OnUnknown"  # no gate, but a policy may be stricter in it too
+
+STATED_REVENUE = "stated revenue per million tokens"
+_NOT_OBSERVED = "missing: nothing observes it"
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """One gate: its name, where its limit stands, and what it measures on a layout (None: unknown)."""
+class Figure:
+    """The actual value that a gate is held against, and what it was made from; value None: unknown, as `fault` says."""
 
-    name: str
-    limit: Callable[[Request], float | None]
-    actual: Callable[[Request, Layout], float | None]
+    value: float | None
+    input: str = ""
+    age_seconds: float | None = None
+    fault: str = ""
+
+
+Figures = Mapping[str, Figure]
+
+
+# ------------------------------------------------------------------------------------------------- one gate
 
 
 def drift_percent(request: Request, precision: str) -> float | None:
@@ -45,72 +67,270 @@ def drift_percent(request: Request, precision: str) -> float | None:
     return 0.0 if precision == native else None
 
 
-GATES: tuple[Gate, ...] = (
-    Gate(
-        COST_PER_MILLION_TOKENS,
-        limit=lambda request: request.gates.max_cost_per_million_tokens,
-        actual=lambda _request, layout: _cost_per_million_tokens(layout),
-    ),
-    Gate(
-        COST_PER_HOUR,
-        limit=lambda request: request.gates.max_cost_per_hour,
-        actual=lambda _request, layout: layout.cost_per_hour,
-    ),
-    Gate(
-        QUANTIZATION_DRIFT,
-        limit=lambda request: request.gates.max_quantization_drift_percent,
-        actual=lambda request, layout: drift_percent(request, layout.precision),
-    ),
-)
-
-
-def _cost_per_million_tokens(layout: Layout) -> float | None:
-    """A layout that serves nothing has no price per token."""
-    return layout.cost_per_million_tokens if layout.tokens_per_second else None
+def limits(gates: Gates) -> dict[str, float]:
+    """Return the limits that are set, by gate, in the one order in which gates are told."""
+    given = {
+        COST_PER_MILLION_TOKENS: gates.max_cost_per_million_tokens,
+        COST_PER_HOUR: gates.max_cost_per_hour,
+        COST_TO_REVENUE_RATIO: gates.max_cost_to_revenue_ratio,
+        QUANTIZATION_DRIFT: gates.max_quantization_drift_percent,
+        OBSERVED_COST_DRIFT: gates.max_observed_cost_drift_percent,
+    }
+    return {name: limit for name, limit in given.items() if limit is not None}
 
 
 def judge(name: str, limit: float, actual: float | None) -> GateOutcome:
     """Hold one figure against one limit; headroom is in percent of the limit (None for 0), negative when exceeded."""
+    return held(name, limit, Figure(actual))
+
+
+def held(name: str, limit: float, figure: Figure) -> GateOutcome:
+    """Hold one figure with its input against one limit. For MINIMUM_SAVING the limit is the least value."""
+    actual = figure.value
+    more = {"input": figure.input, "age_seconds": figure.age_seconds}
     if actual is None or not isfinite(actual) or not isfinite(limit):
-        return GateOutcome(name=name, limit=limit, actual=None, headroom_percent=None, result=GateResult.UNKNOWN)
-    passed = actual <= limit
-    headroom = (limit - actual) / abs(limit) * 100.0 if limit else None  # there is no share of a limit of 0
-    result = GateResult.PASS if passed else GateResult.FAIL
-    return GateOutcome(name=name, limit=limit, actual=actual, headroom_percent=headroom, result=result)
+        fault = figure.fault or ("missing" if actual is None else "no finite number")
+        return GateOutcome(
+            name=name,
+            limit=limit,
+            actual=None,
+            headroom_percent=None,
+            result=GateResult.UNKNOWN,
+            fault=fault,
+            input=figure.input,
+            age_seconds=figure.age_seconds,
+        )
+    room = actual - limit if name == MINIMUM_SAVING else limit - actual
+    headroom = room / abs(limit) * 100.0 if limit else None  # there is no share of a limit of 0
+    result = GateResult.PASS if room >= 0.0 else GateResult.FAIL
+    return GateOutcome(name=name, limit=limit, actual=actual, headroom_percent=headroom, result=result, **more)  # type: ignore[arg-type]
+
+
+def minimum_saving(request: Request, present_per_hour: float, planned_per_hour: float) -> GateOutcome:
+    """Hold a change that is made for its saving against stabilization.min_savings_percent.
+
+    Args:
+        request: whose plan changes.
+        present_per_hour: USD per hour of the plan that serves.
+        planned_per_hour: USD per hour of the plan that would take its place.
+    """
+    saving = (present_per_hour - planned_per_hour) / present_per_hour * 100.0 if present_per_hour > 0.0 else None
+    return held(MINIMUM_SAVING, request.stabilization.min_savings_percent, Figure(saving))
+
+
+# ------------------------------------------------------------------------------------------------- in the search
+
+
+def cost_per_million_tokens_cap(gates: Gates) -> float | None:
+    """Most USD per million tokens that price gate and stated revenue together leave; None: no limit."""
+    caps = [] if gates.max_cost_per_million_tokens is None else [gates.max_cost_per_million_tokens]
+    revenue = gates.revenue
+    if gates.max_cost_to_revenue_ratio is not None and revenue is not None and not revenue.observed:
+        stated = revenue.per_million_tokens
+        if stated is not None and isfinite(stated) and stated > 0.0:
+            caps.append(gates.max_cost_to_revenue_ratio * stated)
+    return min(caps, default=None)
+
+
+def cost_per_hour_cap(gates: Gates) -> float | None:
+    """Most USD per hour that budget and observed revenue together leave; None: no limit."""
+    caps = [] if gates.max_cost_per_hour is None else [gates.max_cost_per_hour]
+    revenue = gates.revenue
+    if gates.max_cost_to_revenue_ratio is not None and revenue is not None and revenue.observed:
+        observed = revenue.per_hour
+        if observed is not None and isfinite(observed) and observed >= 0.0:
+            caps.append(gates.max_cost_to_revenue_ratio * observed)
+    return min(caps, default=None)
+
+
+def without_cost_gates(gates: Gates) -> Gates:
+    """The gates without those that limit money: what a plan would be if it cost nothing."""
+    return replace(
+        gates, max_cost_per_hour=None, max_cost_per_million_tokens=None, max_cost_to_revenue_ratio=None, revenue=None
+    )
+
+
+def cost_is_unknown(gates: Gates) -> bool:
+    """Whether a gate on money has no figure in force, so that no plan at all can be held against it."""
+    if gates.max_cost_to_revenue_ratio is None:
+        return False
+    return _ratio_in_force(gates, 0.0, 0.0).value is None
 
 
 def evaluate(request: Request, layout: Layout) -> tuple[GateOutcome, ...]:
-    """Hold every gate that the request sets against a layout, in the order of GATES."""
-    return _judged(request, {gate.name: gate.actual(request, layout) for gate in GATES})
+    """Hold every gate of the search against one replica of a layout at full load, on the figures in force."""
+    return _in_search(request, (Replicas(layout=layout),), layout.tokens_per_second)
 
 
 def evaluate_replicas(request: Request, replicas: Sequence[Replicas]) -> tuple[GateOutcome, ...]:
-    """Hold every gate that the request sets against all replicas of a plan together; the worst drift counts."""
+    """Hold every gate of the search against all replicas of a plan together; the worst drift counts."""
+    capacity = sum(entry.count * entry.layout.tokens_per_second for entry in replicas)
+    return _in_search(request, replicas, request.workload.tokens_per_second or capacity)
+
+
+def _in_search(request: Request, replicas: Sequence[Replicas], served: float) -> tuple[GateOutcome, ...]:
+    """What is observed of a plan that serves says nothing of others, so the observed cost is no gate of the search."""
     cost = sum(entry.count * entry.layout.cost_per_hour for entry in replicas)
-    served = request.workload.tokens_per_second or sum(
-        entry.count * entry.layout.tokens_per_second for entry in replicas
-    )
+    per_million = _per_million(cost, served)
+    figures = _planned(request, replicas, cost, per_million)
+    figures[COST_TO_REVENUE_RATIO] = _ratio_in_force(request.gates, cost, per_million)
+    return _judged(request.gates, limits(replace(request.gates, max_observed_cost_drift_percent=None)), figures)
+
+
+def _planned(
+    request: Request, replicas: Sequence[Replicas], cost: float, per_million: float | None
+) -> dict[str, Figure]:
     drifts = [drift_percent(request, entry.layout.precision) for entry in replicas]
     known = [drift for drift in drifts if drift is not None]
-    return _judged(
-        request,
-        {
-            COST_PER_MILLION_TOKENS: cost / (served * 3600.0) * 1e6 if served else None,
-            COST_PER_HOUR: cost,
-            QUANTIZATION_DRIFT: max(known) if len(known) == len(drifts) else None,
-        },
+    return {
+        COST_PER_MILLION_TOKENS: Figure(per_million),
+        COST_PER_HOUR: Figure(cost),
+        QUANTIZATION_DRIFT: Figure(max(known) if known and len(known) == len(drifts) else None),
+    }
+
+
+def _per_million(cost_per_hour: float, tokens_per_second: float) -> float | None:
+    """USD per million tokens; what serves nothing has no price per token."""
+    return cost_per_hour / (tokens_per_second * 3600.0) * 1e6 if tokens_per_second > 0.0 else None
+
+
+def _ratio_in_force(gates: Gates, cost_per_hour: float, cost_per_million: float | None) -> Figure:
+    revenue = gates.revenue
+    if revenue is None:
+        return Figure(None, fault="missing: no revenue is given")
+    if revenue.observed:
+        return _ratio(cost_per_hour, revenue.per_hour, "observed revenue per hour")
+    return _ratio(cost_per_million, revenue.per_million_tokens, STATED_REVENUE)
+
+
+def _ratio(cost: float | None, revenue: float | None, source: str) -> Figure:
+    """Cost divided by revenue of the same unit; what earns nothing costs infinitely much of it."""
+    if cost is None or revenue is None:
+        return Figure(None, source, fault="missing")
+    if not isfinite(revenue) or revenue < 0.0:
+        return Figure(None, source, fault="negative" if revenue < 0.0 else "no finite number")
+    if revenue == 0.0:
+        return Figure(0.0 if cost == 0.0 else _NO_REVENUE, source)
+    return Figure(cost / revenue, source)
+
+
+# A revenue of 0 is a real figure, and any cost is above any share of it; the ratio itself must stay a finite number.
+_NO_REVENUE = 1e9
+
+
+# ------------------------------------------------------------------------------------------------- live
+
+
+def evaluate_live(request: Request, plan: Plan, observation: Observation) -> tuple[GateOutcome, ...]:
+    """Hold every gate of the request against a plan that serves, with the live figures and their ages."""
+    return _judged(request.gates, limits(request.gates), _live(request, plan, observation))
+
+
+def of_step(request: Request, plan: Plan, observation: Observation, ramp: Ramp, step: int) -> tuple[GateOutcome, ...]:
+    """Hold the gates of a ramp's step against a plan: those of the request, and the step's own where it is stricter.
+
+    The cost per million tokens is that of the plan if all traffic that is observed came to it; without an observation
+    it is the predicted one.
+
+    Args:
+        request: whose plan ramps.
+        plan: the new plan.
+        observation: live figures.
+        ramp: its steps.
+        step: index of the step that is to be entered, or that the ramp stands on; -1: before the first, which has no
+            limit of its own.
+    """
+    figures = dict(_live(request, plan, observation))
+    if observation.tokens_per_second is not None:
+        figures[COST_PER_MILLION_TOKENS] = _observed_per_million(plan, observation)
+    wanted = limits(request.gates)
+    own: dict[str, float | None] = {}
+    if step >= 0:
+        own = {
+            COST_PER_MILLION_TOKENS: ramp.max_cost_per_million_tokens[step],
+            COST_TO_REVENUE_RATIO: ramp.max_cost_to_revenue_ratio[step],
+        }
+    stricter = {name: limit for name, limit in own.items() if limit is not None and limit < wanted.get(name, inf)}
+    told = {
+        name: limit
+        for name, limit in ((name, stricter.get(name, wanted.get(name))) for name in _ORDER)
+        if limit is not None
+    }
+    return tuple(
+        replace(entry, policy="") if entry.name in stricter else entry
+        for entry in _judged(request.gates, told, figures)
     )
 
 
-def _judged(request: Request, actual: Mapping[str, float | None]) -> tuple[GateOutcome, ...]:
-    policies = dict(request.gates.policies)
-    outcomes: list[GateOutcome] = []
-    for gate in GATES:
-        limit = gate.limit(request)
-        if limit is not None:
-            judged = judge(gate.name, limit, actual[gate.name])
-            outcomes.append(replace(judged, policy=policies.get(gate.name, "")))
-    return tuple(outcomes)
+_ORDER = (
+    COST_PER_MILLION_TOKENS,
+    COST_PER_HOUR,
+    COST_TO_REVENUE_RATIO,
+    QUANTIZATION_DRIFT,
+    OBSERVED_COST_DRIFT,
+)
+
+
+def _live(request: Request, plan: Plan, observation: Observation) -> Figures:
+    cost, per_million = plan.cost_per_hour, _per_million(plan.cost_per_hour, _served(plan))
+    figures = _planned(request, plan.replicas, cost, per_million)
+    figures[COST_TO_REVENUE_RATIO] = _live_ratio(request.gates, cost, per_million, observation)
+    figures[OBSERVED_COST_DRIFT] = _observed_drift(plan, per_million, observation)
+    return figures
+
+
+def _served(plan: Plan) -> float:
+    return plan.tokens_per_second if plan.demand_tokens_per_second is None else plan.demand_tokens_per_second
+
+
+def _live_ratio(gates: Gates, cost: float, per_million: float | None, observation: Observation) -> Figure:
+    revenue = gates.revenue
+    if revenue is None or not revenue.observed:
+        return _ratio_in_force(gates, cost, per_million)
+    reading = observation.revenue_per_hour
+    if reading is None:
+        return Figure(None, "observed revenue per hour", fault=_NOT_OBSERVED)
+    value, fault = usable(reading, observation.max_age_seconds)
+    if value is None:
+        return Figure(None, reading.source, reading.age_seconds, fault)
+    return replace(_ratio(cost, value, reading.source), age_seconds=reading.age_seconds)
+
+
+def _observed_per_million(plan: Plan, observation: Observation) -> Figure:
+    """What a million tokens really cost: the plan's cost over the tokens that are served."""
+    reading = observation.tokens_per_second
+    if reading is None:
+        return Figure(None, "observed tokens", fault=_NOT_OBSERVED)
+    value, fault = usable(reading, observation.max_age_seconds)
+    if value is None:
+        return Figure(None, reading.source, reading.age_seconds, fault)
+    cost = _per_million(plan.cost_per_hour, value)
+    return Figure(cost, reading.source, reading.age_seconds, "" if cost is not None else "no tokens are served")
+
+
+def observed_cost_per_million_tokens(plan: Plan, observation: Observation) -> float | None:
+    """USD per million tokens that are really served; None: nothing usable is observed, or nothing is served."""
+    return _observed_per_million(plan, observation).value
+
+
+def _observed_drift(plan: Plan, predicted: float | None, observation: Observation) -> Figure:
+    """How far the observed cost per token is above the predicted one, in percent; 0 when it is below."""
+    observed = _observed_per_million(plan, observation)
+    if observed.value is None:
+        return observed
+    if predicted is None or predicted <= 0.0:
+        return replace(observed, value=None, fault="missing: nothing was predicted")
+    return replace(observed, value=max(0.0, (observed.value - predicted) / predicted * 100.0))
+
+
+# ------------------------------------------------------------------------------------------------- what they say
+
+
+def _judged(gates: Gates, wanted: Mapping[str, float], figures: Figures) -> tuple[GateOutcome, ...]:
+    policies = dict(gates.policies)
+    return tuple(
+        replace(held(name, limit, figures[name]), policy=policies.get(name, "")) for name, limit in wanted.items()
+    )
 
 
 def blocks(request: Request, outcomes: Sequence[GateOutcome]) -> bool:
