@@ -26,6 +26,12 @@ TIME_PATTERN: Final = (
     r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
 )
 LABEL_KEY_PATTERN: Final = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+# No user, password or query: a resource is no place for a secret.
+URL_PATTERN: Final = (
+    r"^https?://([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,512})?$"
+)
+DATA_KEY_PATTERN: Final = r"^[-._a-zA-Z0-9]+$"
+ABSOLUTE_PATH_PATTERN: Final = r"^/[A-Za-z0-9._/-]+$"
 LABEL_VALUE_PATTERN: Final = r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
 
 PATTERN_WORDS: Final = {
@@ -35,6 +41,9 @@ PATTERN_WORDS: Final = {
     CAPABILITY_PATTERN: 'a compute capability such as "8.9"',
     TIME_PATTERN: "a time such as 2026-11-21T10:00:00Z",
     LABEL_KEY_PATTERN: "the key of a label, such as example.com/tier",
+    URL_PATTERN: "an address such as http://opencost.opencost:9003, without user, password or query",
+    DATA_KEY_PATTERN: "the key of a ConfigMap's data: letters, digits, - _ .",
+    ABSOLUTE_PATH_PATTERN: "an absolute path of letters, digits, - _ . /",
     LABEL_VALUE_PATTERN: "the value of a label: letters, digits, - _ . with a letter or digit at both ends",
 }
 """Patterns in the words of the person who has to fix the value."""
@@ -171,6 +180,9 @@ LabelMap = Annotated[dict[str, LabelValue], Field(max_length=64), BeforeValidato
 
 Dollars = Annotated[float, Field(gt=0, le=1_000_000_000)]
 """A limit in USD."""
+
+Promql = Annotated[str, Field(min_length=1, max_length=4096)]
+"""A query for Prometheus."""
 
 PrecisionName = Literal["bf16", "fp16", "fp8", "int8", "int4", "fp4"]
 Amount = Annotated[float, Field(gt=0, le=1_000_000_000)]

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from placewright.api.base import Dollars, Inert, Label, StatusPart, Time, list_map
 from placewright.api.hardware import PRICE_MAX, GpuName
+from placewright.api.price_sources import MAX_PRICE_STATES, MAX_SOURCES, LivePriceState, PriceSource, PriceSourceState
 from placewright.api.resource import ObjectMeta
 from placewright.api.status import Condition
 
@@ -71,6 +72,11 @@ class PlacementPolicySpec(Inert):
     )
     """Prices of GPUPools that give none themselves. The entry that names most of what is known of a Node counts; of
     equal ones that of the policy whose name comes first, then the first."""
+    price_sources: list[PriceSource] | None = Field(
+        default=None, max_length=MAX_SOURCES, json_schema_extra=list_map("name")
+    )
+    """Where prices come from that change: files, ConfigMaps, OpenCost, Prometheus. The price of a source wins over an
+    entry of prices that names as much of a Node."""
 
 
 class PlacementPolicy(Inert):
@@ -107,3 +113,15 @@ class PlacementPolicyStatus(StatusPart):
         Annotated[list[NamespaceCost], Field(max_length=MAX_NAMESPACES, json_schema_extra=list_map("name"))] | None
     ) = None
     """What the plans of each namespace with a ceiling cost."""
+    price_sources: (
+        Annotated[list[PriceSourceState], Field(max_length=MAX_SOURCES, json_schema_extra=list_map("name"))] | None
+    ) = None
+    """How the sources of prices are doing."""
+    prices: (
+        Annotated[
+            list[LivePriceState],
+            Field(max_length=MAX_PRICE_STATES, json_schema_extra={"x-kubernetes-list-type": "atomic"}),
+        ]
+        | None
+    ) = None
+    """What the sources' prices are that count, and what is held back; it is where a restarted operator goes on."""
