@@ -10,7 +10,7 @@ import yaml
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from placewright.telemetry.metrics import Metrics, Vitals
+from placewright.telemetry.metrics import Metrics, Parts, Vitals
 from placewright.telemetry.views import pool_view_of, view_of
 from tests.support.requests import condition, stored
 from tests.unit.telemetry.test_fleet_metrics import REPORT, SEEN
@@ -37,8 +37,7 @@ def metrics() -> str:
         version="1",
         views=lambda: [view_of(PLANNED), view_of(blocked)],
         vitals=lambda: Vitals(queue_depth=0, watch_last_event_timestamp_seconds=1.0),
-        pool_views=lambda: [pool_view_of(SEEN)],
-        fleet=lambda: REPORT,
+        parts=Parts(pools=lambda: [pool_view_of(SEEN)], fleet=lambda: REPORT),
     )
     made.fleet_solved("Feasible", 0.3)
     made.status_writes_total.labels("Written").inc()

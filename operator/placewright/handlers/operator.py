@@ -31,7 +31,7 @@ from placewright.kube.client import ApiError, KubeClient, UnreachableError
 from placewright.kube.events import EventRecorder, TokenBucket
 from placewright.kube.status import WriteResult
 from placewright.telemetry.health import Health, Heartbeats
-from placewright.telemetry.metrics import Metrics, Vitals
+from placewright.telemetry.metrics import Metrics, Parts, Vitals
 from placewright.telemetry.server import HttpServer, parse_address
 from placewright.telemetry.views import Key, PoolView, pool_view_of
 
@@ -92,8 +92,7 @@ class Operator:
             version=__version__,
             views=self.cache.views,
             vitals=self._vitals,
-            pool_views=self._pool_views,
-            fleet=lambda: self.fleet.report,
+            parts=Parts(pools=self._pool_views, fleet=lambda: self.fleet.report),
         )
         self.recorder = EventRecorder(client, bucket=TokenBucket(per_second=_EVENTS_PER_SECOND, burst=_EVENTS_BURST))
         self.surveyor = Surveyor(client, changed=self._on_survey, resync_seconds=options.resync_seconds)

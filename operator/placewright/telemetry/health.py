@@ -1,7 +1,7 @@
 """Health from heartbeats: what must have happened lately, judged from another thread than the one it judges."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 LOOP_LIMIT_SECONDS = 10.0
@@ -24,15 +24,21 @@ class Heartbeats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Whether a probe passes, and every reason why not."""
+    """Whether a probe passes, every reason why not, and what is wrong that no restart and no other pod would mend."""
 
     ok: bool
     faults: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """What the probe answers."""
-        return "ok\n" if self.ok else "".join(f"{fault}\n" for fault in self.faults)
+        told = ["ok"] if self.ok else self.faults
+        return "".join(f"{line}\n" for line in (*told, *(f"degraded: {notice}" for notice in self.notices)))
+
+
+def _no_notices() -> Collection[str]:
+    return ()
 
 
 class Health:
@@ -44,12 +50,20 @@ class Health:
         beats: reads the heartbeats; called from the HTTP thread.
         relist_seconds: how often a full LIST is due.
         clock: monotonic seconds, the clock of the heartbeats.
+        notices: faults that /readyz tells and that fail no probe, in one line each: an audit journal that cannot be
+            written, a Prometheus that does not answer. Called from the HTTP thread.
     """
 
     def __init__(
-        self, beats: Callable[[], Heartbeats], *, relist_seconds: float, clock: Callable[[], float] = time.monotonic
+        self,
+        beats: Callable[[], Heartbeats],
+        *,
+        relist_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        notices: Callable[[], Collection[str]] = _no_notices,
     ) -> None:
         self._beats = beats
+        self._notices = notices
         self._relist_seconds = relist_seconds
         self._clock = clock
         self._started = clock()
@@ -68,12 +82,12 @@ class Health:
         return Verdict(ok=not faults, faults=tuple(faults))
 
     def ready(self) -> Verdict:
-        """Whether the operator sees the cluster: CRD there, first LIST done."""
+        """Whether the operator sees the cluster: CRD there, first LIST done. Notices are told beside it."""
         if self.waiting_for:
             return Verdict(ok=False, faults=(f"waiting for {self.waiting_for}",))
         if self._beats().list_ok is None:
             return Verdict(ok=False, faults=("waiting for the first LIST of placementrequests",))
-        return Verdict(ok=True)
+        return Verdict(ok=True, notices=tuple(self._notices()))
 
     def _loop_fault(self, beats: Heartbeats, now: float) -> list[str]:
         age = now - (self._started if beats.loop is None else beats.loop)

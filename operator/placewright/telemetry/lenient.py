@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
 
@@ -18,8 +19,10 @@ def entries(parent: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 
 def number(value: Any) -> float | None:
-    """The number; None when it is none."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """The number; None when it is none, or NaN, or infinite."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if isfinite(value) else None
 
 
 def unix_seconds(value: Any) -> float | None:

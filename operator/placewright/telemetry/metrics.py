@@ -3,32 +3,61 @@
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, disable_created_metrics
 from prometheus_client.registry import Collector
 
 from placewright.core.model import FleetReport, MoveReason
-from placewright.telemetry.families import fleet_families, gauge, pool_families, request_families
-from placewright.telemetry.views import PoolView, RequestView
+from placewright.telemetry.families import fleet_families, pool_families, request_families
+from placewright.telemetry.live_families import ceiling_families, held_price_family, live_families
+from placewright.telemetry.live_figures import AuditState, HeldPrice, LiveFigures, QueryCounters
+from placewright.telemetry.part_families import Vitals, audit_families, operator_families, query_families
+from placewright.telemetry.views import CeilingView, Key, PoolView, RequestView
+
+__all__ = ["FLEET_METHOD", "Metrics", "Parts", "Vitals"]
 
 SOLVE_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 FLEET_METHOD = "Fleet"  # label `method` of solves of several requests together
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vitals:
-    """What the operator says of itself at the moment of a scrape."""
-
-    queue_depth: int
-    watch_last_event_timestamp_seconds: float | None = None  # Unix time; None: nothing seen yet
+def _nothing() -> None:
+    return None
 
 
-def _no_pools() -> Collection[PoolView]:
+def _empty() -> tuple[()]:
     return ()
 
 
-def _no_fleet() -> FleetReport | None:
+def _not_live(key: Key) -> LiveFigures | None:
+    del key
     return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Where the series of the operator's parts come from, besides requests and vitals; each may be left out.
+
+    All are called on each scrape, from another thread than the operator's.
+
+    Attributes:
+        pools: the GPUPools as they stand.
+        ceilings: of the PlacementPolicies as they stand (`views.ceiling_views`).
+        fleet: cost and proof of the fleet as last decided; None: before or without.
+        live: exact figures of one request; None: it has no live inputs, or nothing was asked yet.
+        held_prices: prices that are not believed yet.
+        queries: what was asked of Prometheus; None: no server is set.
+        audit: state of the audit journal; None: none is kept.
+    """
+
+    pools: Callable[[], Collection[PoolView]] = _empty
+    ceilings: Callable[[], Collection[CeilingView]] = _empty
+    fleet: Callable[[], FleetReport | None] = _nothing
+    live: Callable[[Key], LiveFigures | None] = _not_live
+    held_prices: Callable[[], Collection[HeldPrice]] = _empty
+    queries: Callable[[], QueryCounters | None] = _nothing
+    audit: Callable[[], AuditState | None] = _nothing
+
+
+_NO_PARTS = Parts()
 
 
 class Metrics:
@@ -38,8 +67,7 @@ class Metrics:
         version: of this build.
         views: the requests as they stand; called on each scrape, from another thread.
         vitals: queue and watch; called like `views`.
-        pool_views: the GPUPools as they stand; called like `views`.
-        fleet: cost and proof of the fleet as last decided, None before or without; called like `views`.
+        parts: everything else.
     """
 
     def __init__(
@@ -48,8 +76,7 @@ class Metrics:
         version: str,
         views: Callable[[], Collection[RequestView]],
         vitals: Callable[[], Vitals],
-        pool_views: Callable[[], Collection[PoolView]] = _no_pools,
-        fleet: Callable[[], FleetReport | None] = _no_fleet,
+        parts: Parts = _NO_PARTS,
     ) -> None:
         # `_created` samples would double the series for nothing.
         disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -75,9 +102,7 @@ class Metrics:
         )
         for reason in MoveReason:  # a rate needs the zero before the first
             self.plan_moves_total.labels(str(reason))
-        self.registry.register(
-            StateCollector(version=version, views=views, vitals=vitals, pool_views=pool_views, fleet=fleet)
-        )
+        self.registry.register(StateCollector(version=version, views=views, vitals=vitals, parts=parts))
 
     def fleet_solved(self, result: str, seconds: float) -> None:
         """Counts one solve of several requests together.
@@ -98,36 +123,24 @@ class StateCollector(Collector):
     """Series made at scrape time from current state, so that those of an object vanish with it."""
 
     def __init__(
-        self,
-        *,
-        version: str,
-        views: Callable[[], Collection[RequestView]],
-        vitals: Callable[[], Vitals],
-        pool_views: Callable[[], Collection[PoolView]] = _no_pools,
-        fleet: Callable[[], FleetReport | None] = _no_fleet,
+        self, *, version: str, views: Callable[[], Collection[RequestView]], vitals: Callable[[], Vitals], parts: Parts
     ) -> None:
         self._version = version
         self._views = views
         self._vitals = vitals
-        self._pool_views = pool_views
-        self._fleet = fleet
+        self._parts = parts
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """All families; one without samples still shows its HELP and TYPE."""
-        yield from _operator_families(self._version, self._vitals())
-        yield from request_families(tuple(self._views()))
-        yield from pool_families(self._pool_views())
-        yield from fleet_families(self._fleet())
-
-
-def _operator_families(version: str, vitals: Vitals) -> Iterator[GaugeMetricFamily]:
-    build = gauge("build_info", "Always 1; labels name the build.", ["version"])
-    build.add_metric([version], 1)
-    yield build
-    depth = gauge("reconcile_queue_depth", "Requests that wait for a decision.", [])
-    depth.add_metric([], vitals.queue_depth)
-    yield depth
-    seen = gauge("watch_last_event_timestamp_seconds", "Unix time of the newest event of the watch.", [])
-    if vitals.watch_last_event_timestamp_seconds is not None:
-        seen.add_metric([], vitals.watch_last_event_timestamp_seconds)
-    yield seen
+        parts, views = self._parts, tuple(self._views())
+        known = ((view.key, parts.live(view.key)) for view in views)
+        live = {key: figures for key, figures in known if figures is not None}
+        yield from operator_families(self._version, self._vitals())
+        yield from request_families(views, live)
+        yield from live_families(views, live)
+        yield from ceiling_families(views, parts.ceilings())
+        yield from pool_families(parts.pools())
+        yield held_price_family(parts.held_prices())
+        yield from fleet_families(parts.fleet())
+        yield from query_families(parts.queries())
+        yield from audit_families(parts.audit())

@@ -1,30 +1,27 @@
 """What the metrics show of each object: a small immutable view of its spec and status, read from the plain object."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from placewright.telemetry.gate_views import GateView, gate_views
 from placewright.telemetry.lenient import entries, mapping, number, unix_seconds
+from placewright.telemetry.live_figures import InputName
 
 Key = tuple[str, str]  # namespace, name
 
-_CEILINGS = ("NamespaceCostPerHour", "FleetCostPerHour")  # gates of a PlacementPolicy on sums of plans
 _POOL_STATES = (  # as the series name them, as the status does
     ("capacity", "capacity"),
     ("allocated", "allocated"),
     ("free", "free"),
     ("held_by_others", "heldByOthers"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateView:
-    """One gate as the status tells it."""
-
-    name: str
-    limit: float
-    actual: float | None
-    blocked: bool
+_INPUT_MARKS = {  # the field of status.inputs that dates an input, and the reason that it is not fresh
+    InputName.DEMAND: ("demandAsOf", "DemandUnavailable"),
+    InputName.REVENUE: ("revenueAsOf", "RevenueUnavailable"),
+    InputName.OBSERVATION: ("observedAsOf", "ObservationUnavailable"),
+    InputName.PRICES: ("priceAsOf", "PricesStale"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +34,24 @@ class LayoutView:
     gpus_by_pool: tuple[tuple[str, int], ...]
     cost_usd_per_hour: float
     cost_usd_per_token: float
+    approved: bool  # it may be used: not blocked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RampView:
+    """How far a new plan has taken its traffic.
+
+    Attributes:
+        step: index of the step it stands on; -1: no traffic yet.
+        steps: how many there are; None: the status does not say.
+        percent: of the traffic that the new plan has.
+        phase: Progressing, Holding, Paused, Completed or RolledBack.
+    """
+
+    step: int
+    steps: int | None
+    percent: float | None
+    phase: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +67,15 @@ class RequestView:
     layout: LayoutView | None
     gates: tuple[GateView, ...]
     gap_ratio: float | None
+    ramp: RampView | None
+    demand_requests_per_second: float | None  # in force
+    observed_cost_usd_per_token: float | None
+    inputs: tuple[tuple[InputName, bool], ...]  # live inputs that the status speaks of, and whether they are fresh
+
+    @property
+    def key(self) -> Key:
+        """Namespace and name."""
+        return self.namespace, self.name
 
     @property
     def ready_reason(self) -> str:
@@ -76,6 +100,26 @@ class PoolView:
     price_usd_per_gpu_hour: float | None
     price_source: str
     price_as_of: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CeilingView:
+    """A PlacementPolicy's limit in USD per hour on all plans of a namespace; of the fleet when that is empty."""
+
+    policy: str
+    namespace: str
+    max_cost_per_hour: float
+
+
+def ceiling_views(resource: Mapping[str, Any]) -> Iterator[CeilingView]:
+    """The ceilings of a PlacementPolicy as the API server holds it; reads as leniently as `view_of`."""
+    spec, policy = mapping(resource, "spec"), str(resource["metadata"]["name"])
+    for namespace, limit in (
+        ("", number(spec.get("maxCostPerHour"))),
+        *((str(entry.get("name", "")), number(entry.get("maxCostPerHour"))) for entry in entries(spec, "namespaces")),
+    ):
+        if limit is not None:
+            yield CeilingView(policy=policy, namespace=namespace, max_cost_per_hour=limit)
 
 
 def pool_view_of(resource: Mapping[str, Any]) -> PoolView:
@@ -111,14 +155,18 @@ def view_of(resource: Mapping[str, Any]) -> RequestView:
             for entry in entries(status, "conditions")
         ),
         layout=_layout(plan),
-        gates=tuple(_gates(mapping(spec, "gates"), status)),
+        gates=tuple(gate_views(mapping(spec, "gates"), status)),
         gap_ratio=None if gap is None else gap / 100.0,
+        ramp=_ramp(mapping(status, "ramp")),
+        demand_requests_per_second=number(mapping(status, "demand").get("requestsPerSecond")),
+        observed_cost_usd_per_token=_per_token(number(mapping(status, "observed").get("costPerMillionTokens"))),
+        inputs=tuple(_inputs(status)),
     )
 
 
 def _layout(plan: Mapping[str, Any]) -> LayoutView | None:
-    per_hour, per_million = number(plan.get("costPerHour")), number(plan.get("costPerMillionTokens"))
-    if per_hour is None or per_million is None:
+    per_hour, per_token = number(plan.get("costPerHour")), _per_token(number(plan.get("costPerMillionTokens")))
+    if per_hour is None or per_token is None:
         return None
     return LayoutView(
         tensor_parallel=int(number(plan.get("tensorParallel")) or 0),
@@ -126,42 +174,35 @@ def _layout(plan: Mapping[str, Any]) -> LayoutView | None:
         replicas=int(number(plan.get("replicas")) or 0),
         gpus_by_pool=tuple((str(pool), int(number(count) or 0)) for pool, count in mapping(plan, "gpusByPool").items()),
         cost_usd_per_hour=per_hour,
-        cost_usd_per_token=float(f"{per_million / 1e6:.12g}"),  # 8.23586e-07, not 8.235860000000001e-07
+        cost_usd_per_token=per_token,
+        approved=plan.get("state") != "Blocked",
     )
 
 
-def _gates(spec: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[GateView]:
-    blocking = _blocking(spec, status)
-    for entry in entries(status, "gates"):
-        limit = number(entry.get("limit"))
-        if limit is not None:
-            yield GateView(
-                name=str(entry.get("name", "")),
-                limit=limit,
-                actual=number(entry.get("actual")),
-                blocked=any(entry is one for one in blocking),
-            )
+def _per_token(per_million: float | None) -> float | None:
+    return None if per_million is None else float(f"{per_million / 1e6:.12g}")  # 8.2358e-07, not 8.235800000000001e-07
 
 
-def _blocking(spec: Mapping[str, Any], status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The gates that keep the plan from being used.
+def _ramp(ramp: Mapping[str, Any]) -> RampView | None:
+    step, steps = number(ramp.get("step")), ramp.get("steps")
+    if step is None:
+        return None
+    count = float(len(steps)) if isinstance(steps, list) else number(steps)
+    return RampView(
+        step=int(step),
+        steps=None if count is None else int(count),
+        percent=number(ramp.get("percent")),
+        phase=str(ramp.get("phase", "")),
+    )
 
-    A ceiling always does. For the others the request says what a failed and an unknown gate do; a policy may be
-    stricter, so where the plan is blocked and the request's own word accounts for no gate, the failed ones it is, or
-    else the unknown ones.
-    """
-    stated = {
-        "Fail": spec.get("onViolation", "Block") == "Block",
-        "Unknown": spec.get("onUnknown", "Block") == "Block",
-    }
-    gates = entries(status, "gates")
-    by_request = [
-        gate
-        for gate in gates
-        if stated.get(str(gate.get("result")), False)
-        or (gate.get("result") == "Fail" and gate.get("name") in _CEILINGS)
-    ]
-    if by_request or mapping(status, "plan").get("state") != "Blocked":
-        return by_request
-    failed = [gate for gate in gates if gate.get("result") == "Fail"]
-    return failed or [gate for gate in gates if gate.get("result") == "Unknown"]
+
+def _inputs(status: Mapping[str, Any]) -> Iterator[tuple[InputName, bool]]:
+    """What the condition InputsFresh says of each live input: it names the one that is not."""
+    fresh = next((entry for entry in entries(status, "conditions") if entry.get("type") == "InputsFresh"), None)
+    if fresh is None:
+        return
+    reason = str(fresh.get("reason", "")) if fresh.get("status") == "False" else ""
+    told = mapping(status, "inputs")
+    for name, (field, fault) in _INPUT_MARKS.items():
+        if field in told or reason == fault:
+            yield name, reason != fault

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from placewright.core.model import FleetReport, SolveStatus
 from placewright.telemetry.lenient import unix_seconds
-from placewright.telemetry.metrics import Metrics, Vitals
+from placewright.telemetry.metrics import Metrics, Parts, Vitals
 from placewright.telemetry.views import PoolView, pool_view_of
 
 REPORT = FleetReport(
@@ -42,8 +42,7 @@ def _samples(pools: Collection[PoolView] = (), fleet: FleetReport | None = None)
         version="1",
         views=list,
         vitals=lambda: Vitals(queue_depth=0),
-        pool_views=lambda: pools,
-        fleet=lambda: fleet,
+        parts=Parts(pools=lambda: pools, fleet=lambda: fleet),
     )
     return {
         sample.name.removeprefix("placewright_")

@@ -6,7 +6,7 @@ from pathlib import Path
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from placewright.telemetry.metrics import Metrics, Vitals
+from placewright.telemetry.metrics import Metrics, Parts, Vitals
 from placewright.telemetry.views import pool_view_of, view_of
 from tests.unit.telemetry.test_fleet_metrics import REPORT, SEEN
 from tests.unit.telemetry.test_metrics import PLANNED
@@ -20,8 +20,7 @@ def test_the_page_and_the_series_agree() -> None:
         version="1",
         views=lambda: [view_of(PLANNED)],
         vitals=lambda: Vitals(queue_depth=0, watch_last_event_timestamp_seconds=1.0),
-        pool_views=lambda: [pool_view_of(SEEN)],
-        fleet=lambda: REPORT,
+        parts=Parts(pools=lambda: [pool_view_of(SEEN)], fleet=lambda: REPORT),
     )
     metrics.solve_duration_seconds.labels("Exact", "Optimal").observe(0.1)
     metrics.status_writes_total.labels("Written").inc()

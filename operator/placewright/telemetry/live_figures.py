@@ -1,0 +1,108 @@
+"""What the operator's parts tell the metrics beside the API: live figures, held prices, queries and the audit journal.
+
+Everything here is read on a scrape, from another thread than the operator's: the values are immutable, and a callable
+that gives them must not wait.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from placewright.core.model import GateOutcome
+
+
+class InputName(StrEnum):
+    """The live inputs of a request, as the label `input` names them."""
+
+    DEMAND = "Demand"
+    REVENUE = "Revenue"
+    OBSERVATION = "Observation"  # what it really serves
+    PRICES = "Prices"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputFigure:
+    """One live input of a request.
+
+    Attributes:
+        name: which one.
+        age_seconds: of its newest figure; None: there is none, or nobody knows its age.
+        fault: why it is not usable now, in one line; empty: it is fresh.
+    """
+
+    name: InputName
+    age_seconds: float | None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveFigures:
+    """Exact figures of one request as they were looked at last; what its status holds changes by bands only.
+
+    Attributes:
+        gates: of `core.gates.evaluate_live` for the plan in force; a gate without an actual value has no usage.
+        observed_cost_usd_per_token: cost of the plan by what it really serves; None: not known.
+        demand_requests_per_second: as measured last, not the demand in force; None: not measured.
+        inputs: every live input that the request asks for, with its age or its fault.
+    """
+
+    gates: tuple[GateOutcome, ...] = ()
+    observed_cost_usd_per_token: float | None = None
+    demand_requests_per_second: float | None = None
+    inputs: tuple[InputFigure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldPrice:
+    """A price that a source told and that is not believed yet; the one before stays in force.
+
+    Attributes:
+        policy: the PlacementPolicy whose source it is.
+        source: name of the source in that policy.
+        gpu: whose price it is.
+        capacity_type: OnDemand, Spot or Reserved; empty: the source does not say.
+    """
+
+    policy: str
+    source: str
+    gpu: str
+    capacity_type: str = ""
+
+
+class QueryCounters(Protocol):
+    """Counts of the queries that were sent to Prometheus since the start; none ever goes down."""
+
+    @property
+    def results(self) -> Mapping[str, int]:
+        """Queries by how they ended: `Ok`, or the kind of the fault."""
+        ...
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that all of them took together."""
+        ...
+
+
+class AuditState(Protocol):
+    """The audit journal at this moment."""
+
+    @property
+    def queued(self) -> int:
+        """Records that are not in the journal yet."""
+        ...
+
+    @property
+    def written(self) -> Mapping[str, int]:
+        """Records written since the start, by kind."""
+        ...
+
+    @property
+    def sink_lag_seconds(self) -> Mapping[str, float]:
+        """Age of the oldest record that a sink has not, by sink; 0: it has all."""
+        ...
+
+    @property
+    def fault(self) -> str:
+        """Why the journal or a sink cannot be written, in one line; empty: all is well."""
+        ...
