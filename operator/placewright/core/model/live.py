@@ -79,23 +79,31 @@ class RampCommand(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RampState:
-    """Memory of one ramp. `step` is an index into steps_percent, -1: no traffic yet.
+    """Memory of one ramp. `step` is an index into steps_percent, -1: no traffic yet, or none any more.
 
     `seen_at` is when the gates were looked at last; it is not stored, so that after a restart, a gap or a jump of the
-    clock the times begin anew. The other times are stored.
+    clock the times begin anew. Everything else is stored.
     """
 
     plan_id: str
     step: int = -1
     phase: RampPhase = RampPhase.HOLDING
-    passing_since: float | None = None  # since when the gates of the next step pass without a gap
+    passing_since: float | None = None  # since when the gates of the next step (on the last: its own) pass, no gap
     failing_since: float | None = None  # since when a gate of the present step fails without a gap
     seen_at: float | None = None
+    end_reason: str = ""  # why it was completed or rolled back, as the verdict said it; later looks repeat it
+    end_message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RampObservation:
-    """What one look at a ramp sees: the gates of the step that it stands on and of the next one, and what is asked."""
+    """What one look at a ramp sees.
+
+    Attributes:
+        present_gates: of the step that it stands on; empty at step -1.
+        next_gates: of the step to be entered; empty on the last step.
+        command: what somebody asks.
+    """
 
     present_gates: tuple[GateOutcome, ...]
     next_gates: tuple[GateOutcome, ...]
