@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from placewright.core import layouts, objective
+from placewright.core import gates, layouts, objective
 from placewright.core.model import (
     BudgetTrial,
     Layout,
@@ -86,7 +86,7 @@ def target_of(request: Request) -> float | None:
     target = request.solver.target_cost_per_million_tokens
     if target is not None and request.objective.type is ObjectiveType.COST_PER_TOKEN:
         return target
-    return request.gates.max_cost_per_million_tokens
+    return gates.cost_per_million_tokens_cap(request.gates)
 
 
 def enumeration(request: Request, settings: Sequence[Setting], watch: Watch, on_progress: OnProgress | None) -> Outcome:
@@ -213,9 +213,10 @@ def _tighten(work: _Work, start: float, *, within_gates: bool) -> bool:
     """Walk down the budgets; True when everything below was tried or is proved to be no better."""
     request, goal = work.request, work.goal
     budget = start
-    if within_gates and request.gates.max_cost_per_hour is not None:
-        budget = min(budget, request.gates.max_cost_per_hour)
-    price = request.gates.max_cost_per_million_tokens if within_gates else None
+    most = gates.cost_per_hour_cap(request.gates)
+    if within_gates and most is not None:
+        budget = min(budget, most)
+    price = gates.cost_per_million_tokens_cap(request.gates) if within_gates else None
     last_cost = inf
     while budget > 0.0:
         if work.watch.out_of_time():
@@ -244,7 +245,7 @@ def _before(
     if target is None:
         return None, None
     exact = search_exactly(request, settings, out_of_time=watch.share(1.0 - _OWN_SHARE).out_of_time)
-    without_price = replace(request, gates=replace(request.gates, max_cost_per_million_tokens=None))
+    without_price = replace(request, gates=gates.without_price_gates(request.gates))
     by_price = replace(exact.goal, type=ObjectiveType.COST_PER_TOKEN)
     offers = choose(without_price, by_price, exact.found.frontier)
     reached = offers.usable or offers.best

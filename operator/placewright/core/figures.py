@@ -21,6 +21,11 @@ def per_hour(value: float) -> str:
     return f"${number(value)}/h"
 
 
+def share(value: float) -> str:
+    """A cost as a share of the revenue: `0.31 of the revenue`."""
+    return f"{number(value)} of the revenue"
+
+
 def percent(value: float) -> str:
     """A difference in percent with three digits; what rounds to nothing says so."""
     return "less than 0.01 %" if 0.0 < abs(value) < 0.01 else f"{number(value, 3)} %"

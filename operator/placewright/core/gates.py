@@ -143,11 +143,35 @@ def cost_per_hour_cap(gates: Gates) -> float | None:
     return min(caps, default=None)
 
 
+def price_gate(gates: Gates) -> str:
+    """Name the gate that sets `cost_per_million_tokens_cap`; empty: none does."""
+    return _setter(cost_per_million_tokens_cap(gates), COST_PER_MILLION_TOKENS, gates.max_cost_per_million_tokens)
+
+
+def hour_gate(gates: Gates) -> str:
+    """Name the gate that sets `cost_per_hour_cap`; empty: none does."""
+    return _setter(cost_per_hour_cap(gates), COST_PER_HOUR, gates.max_cost_per_hour)
+
+
+def _setter(cap: float | None, name: str, own: float | None) -> str:
+    if cap is None:
+        return ""
+    return name if own is not None and own <= cap else COST_TO_REVENUE_RATIO
+
+
 def without_cost_gates(gates: Gates) -> Gates:
     """The gates without those that limit money: what a plan would be if it cost nothing."""
     return replace(
         gates, max_cost_per_hour=None, max_cost_per_million_tokens=None, max_cost_to_revenue_ratio=None, revenue=None
     )
+
+
+def without_price_gates(gates: Gates) -> Gates:
+    """The gates without those that limit the cost per token; what limits the cost per hour stays."""
+    revenue = gates.revenue
+    if revenue is not None and revenue.observed:
+        return replace(gates, max_cost_per_million_tokens=None)
+    return replace(gates, max_cost_per_million_tokens=None, max_cost_to_revenue_ratio=None, revenue=None)
 
 
 def cost_is_unknown(gates: Gates) -> bool:

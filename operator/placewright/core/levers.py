@@ -13,6 +13,7 @@ from placewright.core.model import FixedEfficiency, Gates, Objective, ObjectiveT
 
 _PRICE = Names("spec.gates.maxCostPerMillionTokens", "config.csv: max_cost_per_million_token")
 _BUDGET = Names("spec.gates.maxCostPerHour", "config.csv: max_hourly_cost")
+_RATIO = Names("spec.gates.maxCostToRevenueRatio", "maxCostToRevenueRatio")
 _DRIFT = Names("spec.gates.maxQuantizationDriftPercent", "maxQuantizationDriftPercent")
 _ON_UNKNOWN = Names("spec.gates.onUnknown", "onUnknown")
 _FLOOR = Names("spec.objective.minTokensPerSecond", "--min-throughput")
@@ -76,6 +77,7 @@ def _money(request: Request) -> Iterator[Knob]:
             upper=True,
             show=figures.per_hour,
         )
+    yield from _ratio(request)
     if request.objective.min_tokens_per_second > 0.0:
         yield Reach(
             field=_FLOOR.of(request),
@@ -89,6 +91,26 @@ def _money(request: Request) -> Iterator[Knob]:
             show=lambda rate: f"{figures.number(rate)} tokens/s",
         )
     yield from _drift(request)
+
+
+def _ratio(request: Request) -> Iterator[Knob]:
+    """The share of the revenue, where a revenue is known."""
+    held = request.gates
+    if held.max_cost_to_revenue_ratio is None or held.revenue is None or gates.cost_is_unknown(held):
+        return
+    observed = held.revenue.observed
+    revenue = held.revenue.per_hour if observed else held.revenue.per_million_tokens
+    if not revenue:
+        return
+    yield Reach(
+        field=_gate_field(request, gates.COST_TO_REVENUE_RATIO, _RATIO),
+        limit=held.max_cost_to_revenue_ratio,
+        set_to=lambda asked, limit: _with_gates(asked, lambda entry: replace(entry, max_cost_to_revenue_ratio=limit)),
+        extreme=lambda asked: _asking(asked, ObjectiveType.COST if observed else ObjectiveType.COST_PER_TOKEN),
+        actual=lambda layout: (layout.cost_per_hour if observed else layout.cost_per_million_tokens) / revenue,
+        upper=True,
+        show=figures.share,
+    )
 
 
 def _drift(request: Request) -> Iterator[Knob]:

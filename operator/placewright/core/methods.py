@@ -121,7 +121,7 @@ class _StopAtGap:
     def told(self, progress: Progress) -> None:
         """Look at the gap, then pass the progress on."""
         wanted = self.request.solver.gap_percent
-        limit = self.request.gates.max_cost_per_million_tokens
+        limit = gates.cost_per_million_tokens_cap(self.request.gates)
         if (
             wanted > 0.0
             and price_suffices(self.request)

@@ -73,7 +73,7 @@ def price_suffices(request: Request) -> bool:
     return (
         request.objective.type is ObjectiveType.COST_PER_TOKEN
         and request.objective.min_tokens_per_second <= 0.0
-        and request.gates.max_cost_per_hour is None
+        and gates.cost_per_hour_cap(request.gates) is None
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from placewright.core import figures
+from placewright.core import figures, gates
 from placewright.core.budgets import target_of
 from placewright.core.levers_shape import sane_stages, stock_levers
 from placewright.core.model import (
@@ -53,9 +53,8 @@ def what_binds(request: Request, cost_per_million_tokens: float, solve: Solver) 
     """Say which limit of the request keeps its best price up, found by solving without each."""
     free = _at_best_price(request)
     lifted: list[tuple[str, Request]] = []
-    if request.gates.max_cost_per_hour is not None:
-        without = replace(free.gates, max_cost_per_hour=None)
-        lifted.append(("the limit per hour", replace(free, gates=without)))
+    if gates.cost_per_hour_cap(request.gates) is not None:
+        lifted.append(("the limit per hour", replace(free, gates=gates.without_cost_gates(free.gates))))
     if request.objective.min_tokens_per_second > 0.0:
         without_floor = replace(free.objective, min_tokens_per_second=0.0)
         lifted.append(("the throughput floor", replace(free, objective=without_floor)))
@@ -83,7 +82,7 @@ def _at_best_price(request: Request) -> Request:
     """The request asking for the least price per token, whatever it may cost, exactly."""
     return replace(
         request,
-        gates=replace(request.gates, max_cost_per_million_tokens=None),
+        gates=gates.without_price_gates(request.gates),
         objective=replace(request.objective, type=ObjectiveType.COST_PER_TOKEN),
         solver=replace(
             request.solver,
@@ -130,15 +129,25 @@ def _by_gates(request: Request, outcome: Outcome, solve: Solver) -> list[Rejecti
                 message = _unreachable(request, target, solve)
             else:
                 message = _over(prices, over, figures.per_million(target), figures.per_million)
-            found.append(_rejection(RejectionCode.COST_PER_TOKEN_GATE, over, message))
-    budget = request.gates.max_cost_per_hour
+            found.append(_rejection(_price_code(request, target), over, message))
+    budget = gates.cost_per_hour_cap(request.gates)
     if budget is not None:
         costs = [layout.cost_per_hour for layout in layouts]
         over = sum(1 for cost in costs if cost > budget)
         if over:
             message = _over(costs, over, figures.per_hour(budget), figures.per_hour)
-            found.append(_rejection(RejectionCode.HOURLY_BUDGET_GATE, over, message))
+            by_ratio = gates.hour_gate(request.gates) == gates.COST_TO_REVENUE_RATIO
+            code = RejectionCode.REVENUE_RATIO_GATE if by_ratio else RejectionCode.HOURLY_BUDGET_GATE
+            found.append(_rejection(code, over, message))
     return found
+
+
+def _price_code(request: Request, target: float) -> RejectionCode:
+    """Which limit the target is: the price to beat, or the share of the stated revenue."""
+    by_ratio = gates.price_gate(request.gates) == gates.COST_TO_REVENUE_RATIO
+    if by_ratio and target == gates.cost_per_million_tokens_cap(request.gates):
+        return RejectionCode.REVENUE_RATIO_GATE
+    return RejectionCode.COST_PER_TOKEN_GATE
 
 
 def _over(values: Sequence[float], over: int, limit: str, show: Callable[[float], str]) -> str:
@@ -244,7 +253,7 @@ def _duration(seconds: float) -> str:
 
 def _by_stock(request: Request, solve: Solver) -> list[Rejection]:
     """Pools that are too small, each by how many of the layouts that could be had if stock were no limit."""
-    free = replace(request.gates, max_cost_per_hour=None, max_cost_per_million_tokens=None)
+    free = gates.without_cost_gates(request.gates)
     floorless = replace(request.objective, min_tokens_per_second=0.0)
     wanted = _with_frontier(replace(request, gates=free, objective=floorless))
     layouts = _known(solve(_with_stock(wanted)))

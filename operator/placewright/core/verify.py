@@ -6,8 +6,19 @@ gates or the performance models: only the values of `core.model` and the fitted 
 """
 
 import re
+from dataclasses import replace
 
-from placewright.core.model import GateOutcome, Layout, Plan, Replicas, Request
+from placewright.core.model import (
+    GateOutcome,
+    Gates,
+    Layout,
+    Plan,
+    PlanState,
+    ReplicaBounds,
+    Replicas,
+    Request,
+    Slo,
+)
 from placewright.core.verification import demand, money, stock
 from placewright.core.verification.layout import (
     is_sound,
@@ -18,7 +29,7 @@ from placewright.core.verification.layout import (
 )
 from placewright.core.verification.numbers import differs, same, text
 
-__all__ = ["layers_of", "layout_figures", "verify"]
+__all__ = ["layers_of", "layout_figures", "verify", "verify_kept"]
 
 
 def verify(request: Request, plan: Plan, gates: tuple[GateOutcome, ...] = ()) -> tuple[str, ...]:
@@ -60,6 +71,43 @@ def verify(request: Request, plan: Plan, gates: tuple[GateOutcome, ...] = ()) ->
     found.extend(money.gate_violations(request, wanted, gates))
     found.extend(money.state_violations(request, wanted, plan))
     return tuple(found)
+
+
+def verify_kept(request: Request, plan: Plan, gates: tuple[GateOutcome, ...] = ()) -> tuple[str, ...]:
+    """Recompute a plan that is kept although it may miss limits, latency targets, replica bounds or the demand.
+
+    Its structure, figures, cost and stock must be right all the same, and its gates be told as they are.
+    """
+    load = request.workload
+    classes = tuple(
+        replace(each, slo=None, requests_per_second=each.requests_per_second * _HARDLY_ANY) for each in load.classes
+    )
+    mild = replace(
+        request,
+        gates=Gates(),
+        slo=Slo(),
+        workload=replace(load, classes=classes),
+        replicas=ReplicaBounds(max=sum(entry.count for entry in plan.replicas)) if classes else request.replicas,
+        objective=replace(request.objective, min_tokens_per_second=0.0),
+    )
+    found = list(verify(mild, plan, ()))
+    rate = sum(entry.count * entry.layout.tokens_per_second for entry in plan.replicas)
+    traffic = demand.traffic_of(request)
+    precisions = tuple(precision_of(request, entry.layout) for entry in plan.replicas)
+    wanted = money.actuals(
+        request,
+        plan.cost_per_hour,
+        demand.tokens_per_second(traffic) if traffic else rate,
+        tuple(each for each in precisions if each is not None),
+    )
+    found.extend(money.gate_violations(request, wanted, gates))
+    if plan.state is not PlanState.APPROVED:
+        found.append(f"the plan is {plan.state}, a plan that is kept is {PlanState.APPROVED}")
+    return tuple(found)
+
+
+_HARDLY_ANY = 1e-9
+"""Share of the demand that any replica carries, with the same mix of classes."""
 
 
 def _share_violations(plan: Plan) -> tuple[str, ...]:

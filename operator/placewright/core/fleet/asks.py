@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, gcd, inf
 
+from placewright.core import gates
 from placewright.core.fleet.candidate_base import OutOfTime
 from placewright.core.fleet.candidates import Candidate, candidates
 from placewright.core.fleet.packing import nodes_of_copies
@@ -13,6 +14,7 @@ from placewright.core.lattice import never
 from placewright.core.model import (
     Billing,
     ObjectiveType,
+    OnUnknown,
     OnViolation,
     Pool,
     Request,
@@ -120,8 +122,7 @@ def tokens_per_second(request: Request, candidate: Candidate) -> float:
 
 def without_gates(case: Case) -> Case:
     """The case as if nothing limited its cost."""
-    gates = replace(case.request.gates, max_cost_per_hour=None, max_cost_per_million_tokens=None)
-    return make_case(replace(case.request, gates=gates))
+    return make_case(replace(case.request, gates=gates.without_cost_gates(case.request.gates)))
 
 
 def _copies(case: Case, candidate: Candidate) -> Sequence[int]:
@@ -148,24 +149,27 @@ def _cost_limit(request: Request) -> float:
     limits = request.gates
     if limits.on_violation is not OnViolation.BLOCK:
         return inf
-    most = inf if limits.max_cost_per_hour is None else limits.max_cost_per_hour
-    if limits.max_cost_per_million_tokens is not None and request.workload.classes:
-        hourly = request.workload.tokens_per_second * 3600.0 / 1e6
-        most = min(most, limits.max_cost_per_million_tokens * hourly)
+    hourly_cap, price_cap = gates.cost_per_hour_cap(limits), gates.cost_per_million_tokens_cap(limits)
+    most = inf if hourly_cap is None else hourly_cap
+    if price_cap is not None and request.workload.classes:
+        most = min(most, price_cap * request.workload.tokens_per_second * 3600.0 / 1e6)
     return most
 
 
 def _within_price(case: Case, bundle: Bundle) -> bool:
-    """Whether a bundle of a request without demand passes the gates that block; sums are looked at by the solver."""
+    """Whether a bundle passes the gates that block. Of a request with demand sums are looked at by the solver."""
     limits = case.request.gates
+    if limits.on_unknown is OnUnknown.BLOCK and gates.cost_is_unknown(limits):
+        return False
     if case.has_demand or limits.on_violation is not OnViolation.BLOCK:
         return True
     if bundle.cost_per_hour > case.max_cost_per_hour:
         return False
-    if limits.max_cost_per_million_tokens is None:
+    most = gates.cost_per_million_tokens_cap(limits)
+    if most is None:
         return True
     tokens = tokens_per_second(case.request, bundle.candidate) * bundle.copies
-    return bundle.cost_per_hour / (tokens * 3600.0) * 1e6 <= limits.max_cost_per_million_tokens
+    return bundle.cost_per_hour / (tokens * 3600.0) * 1e6 <= most
 
 
 def reference_tokens_per_second(case: Case) -> float:

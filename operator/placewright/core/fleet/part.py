@@ -1,23 +1,22 @@
 """One component of a fleet, decided: what each request may take, what stands, one solve, nodes, plans."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from placewright.core.errors import InvalidRequestError
-from placewright.core.fleet import alone, refusals
-from placewright.core.fleet.asks import REFUSAL_WEIGHT, Bundle, Case, copies_at_most, make_case, without_gates
+from placewright.core.fleet import alone, keeping, refusals
+from placewright.core.fleet.asks import REFUSAL_WEIGHT, Case, copies_at_most, make_case, without_gates
 from placewright.core.fleet.components import report_of
 from placewright.core.fleet.outcome import Answer, Proof, assignments_of, decision_of, invalid, pool_uses
-from placewright.core.fleet.packing import place
 from placewright.core.fleet.plans import Held, held_of, make_replicas
-from placewright.core.fleet.problem import Problem, Solution, make_problem
+from placewright.core.fleet.problem import make_problem
 from placewright.core.fleet.rows import PoolKey, Rows, cost_of, make_rows
 from placewright.core.fleet.solve import PROVED, solve
-from placewright.core.fleet.standing import Standing, ask_of, look_at, released, usage_of
+from placewright.core.fleet.standing import ask_of, look_at, released, usage_of
+from placewright.core.fleet.state import Solved, State, left_of, unpackable
 from placewright.core.fleet.worth import node_values
 from placewright.core.identity import canonical
 from placewright.core.model import (
-    Billing,
     Decision,
     FleetDecision,
     FleetReport,
@@ -33,33 +32,6 @@ OnProgress = Callable[[Progress], None]
 
 _SOLVING = 0.8  # of the time limit
 _ROUNDS = 12  # of letting present plans go that cannot stay, and of packing again
-
-
-@dataclass(kw_only=True, eq=False)
-class _State:
-    """What is known of a part while it is decided."""
-
-    cases: dict[str, Case]
-    rows: Rows
-    alone: dict[str, alone.Alone]
-    standing: dict[str, Standing]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Solved:
-    """A solve, with what its offers stand for."""
-
-    problem: Problem
-    solution: Solution
-    bundles: Mapping[str, tuple[Bundle, ...]]
-
-    def held(self) -> dict[str, Held]:
-        """What each ask takes; refused ones are absent."""
-        return {
-            key: held_of([(self.bundles[key][offer], count) for offer, count in taken])
-            for key, taken in zip(self.problem.keys, self.solution.taken, strict=True)
-            if taken is not None
-        }
 
 
 class Part:
@@ -82,19 +54,19 @@ class Part:
         """The decision of the component."""
         # 1. What each may take, and what there is to take.
         state = self._observe()
-        # 2. What nothing serves, and what a gate forbids, takes no part.
-        asking = [key for key in state.cases if key in state.alone]
+        # 2. What nothing serves, and what a gate forbids, takes no part; but what runs there goes on.
+        self._keep(state, [key for key, each in self.present.items() if each.held or key not in state.alone])
         # 3. All others at once, present plans kept where they may be.
-        solved = self._solve(state, asking)
+        solved = self._solve_with_kept(state)
         # 4. Plans with their moves, or why there is none: last, since saying why takes longer than to decide.
         self._conclude_all(state, solved)
-        self._refuse_hopeless(state)
+        self._conclude_others(state, solved)
         # 5. A node for each group, the use of the pools, the proof.
         return self._result(state, solved)
 
     # -------------------------------------------------------------------------------------------- 1. observe
 
-    def _observe(self) -> _State:
+    def _observe(self) -> State:
         cases: dict[str, Case] = {}
         for key, original in sorted(self.originals.items()):
             try:
@@ -104,7 +76,7 @@ class Part:
         rows = self._rows(cases)
         own = alone.all_alone(list(cases.values()), rows)
         standing = {key: look_at(case, self.present[key], rows) for key, case in cases.items() if key in self.present}
-        return _State(cases=cases, rows=rows, alone=own, standing=standing)
+        return State(cases=cases, rows=rows, alone=own, standing=standing, whole=rows.capacity)
 
     def _rows(self, cases: Mapping[str, Case]) -> Rows:
         pools = {}
@@ -124,18 +96,30 @@ class Part:
 
     # -------------------------------------------------------------------------------------------- 2. hopeless
 
-    def _refuse_hopeless(self, state: _State) -> None:
+    def _conclude_others(self, state: State, solved: Solved) -> None:
         """Say why the cases get nothing that take no part; all of it within one time limit."""
-        for key, case in state.cases.items():
-            if key not in state.alone:
-                refusal = self._blocked(state, case) or self._unservable(case)
-                self._conclude(state, key, Answer(refusal=refusal))
+        for key in state.cases:
+            if key not in self.out:
+                self._conclude(state, key, Answer(refusal=self._out_of_part(state, solved, key)))
+
+    def _out_of_part(self, state: State, solved: Solved, key: str) -> refusals.Refusal:
+        """Why a case gets nothing that took no part, or what it would get that is kept to its plan."""
+        case, others = state.cases[key], {name: held for name, held in state.kept.items() if name != key}
+        if key in state.kept and self.present[key].held:
+            return refusals.Refusal(status=SolveStatus.FEASIBLE)
+        rows = keeping.take(replace(state.rows, capacity=state.whole), state.cases, others)
+        around = replace(state, rows=rows)
+        if key not in state.alone:
+            return self._blocked(around, case) or self._unservable(case)
+        left = left_of(around, solved.held())
+        used = [whole - rest for whole, rest in zip(state.whole, left, strict=True)]
+        return self._refusal(around, key, left, used, REFUSAL_WEIGHT * state.alone[key].value)
 
     def _unservable(self, case: Case) -> refusals.Refusal:
         self.explaining = self.explaining or Watch(self.clock, self.limit)
         return refusals.unservable(case, self.clock, self.explaining)
 
-    def _blocked(self, state: _State, case: Case) -> refusals.Refusal | None:
+    def _blocked(self, state: State, case: Case) -> refusals.Refusal | None:
         free = without_gates(case)
         own = alone.all_alone([free], state.rows).get(free.key)
         if own is None:
@@ -148,7 +132,50 @@ class Part:
 
     # -------------------------------------------------------------------------------------------- 3. solve
 
-    def _solve(self, state: _State, asking: list[str]) -> _Solved:
+    def _keep(self, state: State, keys: Sequence[str]) -> bool:
+        """Keep the present plans of these requests where stock has room; those of higher priority and larger first."""
+        found = {
+            key: held
+            for key in keys
+            if key in state.cases and (held := keeping.physical(state.cases[key], self.present[key])) is not None
+        }
+        size = {key: sum(candidate.gpus * count for candidate, count in held) for key, held in found.items()}
+        any_kept = False
+        for key in sorted(found, key=lambda key: (-state.cases[key].request.priority, -size[key], key)):
+            left = dict(enumerate(state.rows.capacity))
+            fitting = keeping.fits(state.cases[key], found[key], state.rows, left)
+            if fitting and not unpackable(state, {key: found[key]}):
+                state.kept[key] = found[key]
+                state.rows = keeping.take(replace(state.rows, capacity=state.whole), state.cases, state.kept)
+                any_kept = True
+        return any_kept
+
+    def _solve_with_kept(self, state: State) -> Solved:
+        """Solve; a request that gets nothing keeps what it has, if that is not what stock or priority took from it."""
+        while True:
+            observed = dict(state.standing)
+            asking = [key for key in state.cases if key in state.alone and key not in state.kept]
+            solved = self._solve(state, asking)
+            lost = set(asking) - set(solved.held())
+            spared = [key for key in sorted(lost) if keeping.is_spared(observed.get(key))]
+            if self.watch.out_of_time() or not self._keep(state, self._roomy(state, solved, spared)):
+                return solved
+            state.standing = {key: each for key, each in observed.items() if key not in state.kept}
+
+    def _roomy(self, state: State, solved: Solved, keys: Sequence[str]) -> list[str]:
+        """Of these, those for whose present plan the others leave room."""
+        held = solved.held()
+        left = dict(enumerate(left_of(state, held)))
+        roomy = []
+        for key in keys:
+            own = keeping.physical(state.cases[key], self.present[key])
+            if own is not None and keeping.fits(state.cases[key], own, state.rows, left):
+                roomy.append(key)
+                for row, amount in usage_of(state.cases[key], own, state.rows).items():
+                    left[row] -= amount
+        return roomy
+
+    def _solve(self, state: State, asking: list[str]) -> Solved:
         """Solve; a present plan that cannot stay after all is let go, and all is solved again.
 
         Who has a plan that holds is not refused for newcomers of its own priority, however much these ask for: a
@@ -170,7 +197,7 @@ class Part:
             }
             problem = make_problem([ask for ask, _ in made.values()], capacity)
             solution = solve(problem, seconds_left=self.solving.left, on_progress=self.on_progress)
-            solved = _Solved(problem=problem, solution=solution, bundles={key: own for key, (_, own) in made.items()})
+            solved = Solved(problem=problem, solution=solution, bundles={key: own for key, (_, own) in made.items()})
             lost = [key for key in set(asking) - set(solved.held()) if self._stands(state, key)]
             if lost:
                 self._let_go(state, [key for key in lost if key in insisting])
@@ -178,38 +205,29 @@ class Part:
                 capacity, bound = list(state.rows.capacity), None
                 continue
             bound = solution.bound if bound is None else bound
-            over = self._unpackable(state, solved.held())
+            over = unpackable(state, solved.held())
             if not over:
                 return self._filled(state, self._proved_by(solved, bound))
             for row in over:
                 capacity[row] -= 1.0
         return self._nothing(solved)
 
-    @staticmethod
-    def _left(state: _State, held: Mapping[str, Held]) -> list[float]:
-        """What the rows have left beside what is held."""
-        left = list(state.rows.capacity)
-        for key, own in held.items():
-            for row, amount in usage_of(state.cases[key], own, state.rows).items():
-                left[row] -= amount
-        return left
-
-    def _filled(self, state: _State, solved: _Solved) -> _Solved:
+    def _filled(self, state: State, solved: Solved) -> Solved:
         """The solve with what is left given to requests that it refused, being cut, although there is room."""
         if solved.solution.proved:
             return solved
         problem, solution, held = solved.problem, solved.solution, solved.held()
-        taken, objective, left = list(solution.taken), solution.objective, self._left(state, held)
+        taken, objective, left = list(solution.taken), solution.objective, left_of(state, held)
         refused = [at for at in range(problem.asks) if taken[at] is None]
         for at in sorted(refused, key=lambda at: (-int(problem.priority[at]), at)):
             case = state.cases[problem.keys[at]]
             if self.watch.out_of_time():
                 break
             found = alone.best_within(case, state.rows, left, float(problem.refusal_value[at]))
-            if found is None or self._unpackable(state, {**held, case.key: held_of(found)}):
+            if found is None or unpackable(state, {**held, case.key: held_of(found)}):
                 continue
             held[case.key] = held_of(found)
-            left = self._left(state, held)
+            left = left_of(state, held)
             items = tuple(sorted((case.bundles.index(bundle), count) for bundle, count in found))
             start = int(problem.ask_start[at])
             value = sum(float(problem.value[start + offer]) * count for offer, count in items)
@@ -217,64 +235,49 @@ class Part:
         return replace(solved, solution=replace(solution, taken=tuple(taken), objective=objective))
 
     @staticmethod
-    def _proved_by(solved: _Solved, bound: float) -> _Solved:
+    def _proved_by(solved: Solved, bound: float) -> Solved:
         """The solve with a bound that holds however the groups are packed."""
         objective = solved.solution.objective
         proved = solved.solution.proved and objective - bound <= PROVED * max(1.0, abs(objective))
         return replace(solved, solution=replace(solved.solution, bound=min(bound, objective), proved=proved))
 
-    def _newcomers(self, state: _State, asking: Sequence[str]) -> float:
+    def _newcomers(self, state: State, asking: Sequence[str]) -> float:
         """More than the least values of all that have no plan that holds."""
         own = max(state.alone[key].value for key in asking)
         return own + sum(state.alone[key].value for key in asking if not self._stands(state, key))
 
     @staticmethod
-    def _nothing(solved: _Solved) -> _Solved:
+    def _nothing(solved: Solved) -> Solved:
         """Nobody gets anything: what is never packed must not be promised."""
         empty = replace(solved.solution, taken=(None,) * solved.problem.asks, bound=0.0, proved=False)
         return replace(solved, solution=empty)
 
     @staticmethod
-    def _stands(state: _State, key: str) -> bool:
+    def _stands(state: State, key: str) -> bool:
         return key in state.standing and state.standing[key].broken is None
 
     @staticmethod
-    def _let_go(state: _State, keys: Sequence[str]) -> None:
+    def _let_go(state: State, keys: Sequence[str]) -> None:
         top = max(case.request.priority for case in state.cases.values())
         for key in keys:
             lower = state.cases[key].request.priority < top
             reason = MoveReason.PREEMPTED if lower else MoveReason.STOCK_GONE
             state.standing[key] = replace(state.standing[key], broken=reason)
 
-    @staticmethod
-    def _unpackable(state: _State, held: Mapping[str, Held]) -> list[int]:
-        """Rows to tighten: of pools whose nodes do not hold the groups although the rows do."""
-        over: list[int] = []
-        for key, pool in sorted(state.rows.pools.items()):
-            if pool.billing is Billing.PER_NODE:
-                continue
-            holdings = [
-                [(size, count * copies)]
-                for ask, own in held.items()
-                for candidate, copies in own
-                for name, size, count in candidate.groups
-                if state.cases[ask].keys[name] == key
-            ]
-            if holdings and place(pool, holdings) is None:
-                over.append(state.rows.places[key][0][1])
-        return over
-
     # -------------------------------------------------------------------------------------------- 4. conclude
 
-    def _conclude(self, state: _State, key: str, answer: Answer) -> None:
-        self.out[key] = decision_of(
-            state.cases[key], self.originals[key], answer, self.present.get(key), state.standing.get(key)
-        )
+    def _conclude(self, state: State, key: str, answer: Answer) -> None:
+        case, present = state.cases[key], self.present.get(key)
+        if key in state.kept and present is not None:
+            base = decision_of(case, self.originals[key], answer, None, None)
+            self.out[key] = keeping.kept_decision(case, base, state.kept[key], present)
+            return
+        self.out[key] = decision_of(case, self.originals[key], answer, present, state.standing.get(key))
 
-    def _conclude_all(self, state: _State, solved: _Solved) -> None:
+    def _conclude_all(self, state: State, solved: Solved) -> None:
         held = solved.held()
-        left = self._left(state, held)
-        used = [whole - rest for whole, rest in zip(state.rows.capacity, left, strict=True)]
+        left = left_of(state, held)
+        used = [whole - rest for whole, rest in zip(state.whole, left, strict=True)]
         self.gap, gap_percent = self._gap(state, solved)
         proof = Proof(proved=solved.solution.proved, gap_percent=gap_percent)
         for key in solved.problem.keys:
@@ -290,7 +293,7 @@ class Part:
             self._conclude(state, key, answer)
 
     @staticmethod
-    def _ample(state: _State, case: Case, held: Held, left: Sequence[float]) -> bool:
+    def _ample(state: State, case: Case, held: Held, left: Sequence[float]) -> bool:
         """Whether stock did not limit the request: beside the others there is room for any mix that would serve it."""
         own = usage_of(case, held, state.rows)
         most: dict[int, float] = {}
@@ -302,7 +305,7 @@ class Part:
         return all(left[row] + own.get(row, 0.0) >= amount for row, amount in most.items())
 
     def _refusal(
-        self, state: _State, key: str, left: Sequence[float], used: Sequence[float], refusal_value: float
+        self, state: State, key: str, left: Sequence[float], used: Sequence[float], refusal_value: float
     ) -> refusals.Refusal:
         case = state.cases[key]
         if self.watch.out_of_time():
@@ -313,7 +316,7 @@ class Part:
 
     # -------------------------------------------------------------------------------------------- 5. result
 
-    def _gap(self, state: _State, solved: _Solved) -> tuple[float, float]:
+    def _gap(self, state: State, solved: Solved) -> tuple[float, float]:
         """What the placed plans may be above the least, in USD per hour and in percent of what they count."""
         solution = solved.solution
         refused = [at for at, taken in enumerate(solution.taken) if taken is None]
@@ -330,11 +333,11 @@ class Part:
             gap = gap if gap > 1e-9 * abs(placed) else 0.0
         return gap, min(100.0, gap / placed * 100.0) if placed > 0 else 0.0
 
-    def _least(self, state: _State, key: str) -> float:
+    def _least(self, state: State, key: str) -> float:
         case, least = state.cases[key], state.alone[key].value
         return least if case.complete else alone.bound_of_mixed(case, least, self.watch)
 
-    def _result(self, state: _State, solved: _Solved) -> FleetDecision:
+    def _result(self, state: State, solved: Solved) -> FleetDecision:
         decisions = tuple(self.out[key] for key in sorted(self.out, key=lambda key: tuple(key.split("/", 1))))
         shared = tuple(pool for pool in self.snapshot.pools)
         values: dict[PoolKey, NodeValue] = {}

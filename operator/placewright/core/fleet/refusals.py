@@ -1,6 +1,6 @@
 """Why a request gets no plan in a fleet, and what would change that."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
@@ -150,11 +150,17 @@ def blocked(case: Case, free: Case, rows: Rows, refusal_value: float) -> Refusal
 
 
 def _by_gate(outcome: GateOutcome) -> Rejection:
-    per_token = outcome.name == gates.COST_PER_MILLION_TOKENS
-    show = figures.per_million if per_token else figures.per_hour
-    code = RejectionCode.COST_PER_TOKEN_GATE if per_token else RejectionCode.HOURLY_BUDGET_GATE
+    code, show = _OF_GATE[outcome.name]
     message = f"the cheapest plan costs {show(outcome.actual or 0.0)}, the limit is {show(outcome.limit)}"
     return Rejection(code=code, count=1, pool="", message=message)
+
+
+_OF_GATE: Mapping[str, tuple[RejectionCode, Callable[[float], str]]] = {
+    gates.COST_PER_MILLION_TOKENS: (RejectionCode.COST_PER_TOKEN_GATE, figures.per_million),
+    gates.COST_PER_HOUR: (RejectionCode.HOURLY_BUDGET_GATE, figures.per_hour),
+    gates.COST_TO_REVENUE_RATIO: (RejectionCode.REVENUE_RATIO_GATE, figures.share),
+    gates.QUANTIZATION_DRIFT: (RejectionCode.DRIFT_GATE, figures.percent),
+}
 
 
 def _relaxed(request: Request, outcomes: Sequence[GateOutcome]) -> Relaxation | None:
@@ -170,6 +176,9 @@ def _relaxed(request: Request, outcomes: Sequence[GateOutcome]) -> Relaxation | 
         elif outcome.name == gates.COST_PER_HOUR:
             changed = replace(changed, max_cost_per_hour=needed)
             fields.append(("gates.maxCostPerHour", outcome.limit, needed))
+        elif outcome.name == gates.COST_TO_REVENUE_RATIO:
+            changed = replace(changed, max_cost_to_revenue_ratio=needed)
+            fields.append(("gates.maxCostToRevenueRatio", outcome.limit, needed))
     if not fields:
         return None
     told = " and ".join(

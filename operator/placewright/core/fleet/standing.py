@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from placewright.core import gates
 from placewright.core.fleet.asks import Bundle, Case, make_ask, tokens_per_second, values_of
 from placewright.core.fleet.candidates import Candidate, candidate_of
 from placewright.core.fleet.plans import Held, serves
@@ -68,7 +69,7 @@ def _fault(case: Case, held: Held, cost: float, rows: Rows) -> MoveReason | None
     fault = _demand_fault(case, held) if case.has_demand else _copies_fault(case, held)
     if fault is not None:
         return fault
-    if cost > case.max_cost_per_hour * (1 + 1e-9):
+    if cost > case.max_cost_per_hour * (1 + 1e-9) or not case.bundles:
         return MoveReason.GATE_FAILS
     used = usage_of(case, held, rows)
     over = {row for row, amount in used.items() if amount > rows.capacity[row] * (1 + 1e-9)}
@@ -91,12 +92,13 @@ def _copies_fault(case: Case, held: Held) -> MoveReason | None:
     candidate, count = held[0]
     if len(held) != 1 or count != case.copies:
         return MoveReason.SPEC_CHANGED
-    gates = case.request.gates
-    if gates.max_cost_per_million_tokens is None or gates.on_violation is not OnViolation.BLOCK:
+    limits = case.request.gates
+    most = gates.cost_per_million_tokens_cap(limits)
+    if most is None or limits.on_violation is not OnViolation.BLOCK:
         return None
     tokens = tokens_per_second(case.request, candidate) * count
     price = cost_of(case.pools, candidate.groups, count) / (tokens * _HOUR_SECONDS) * 1e6
-    return MoveReason.GATE_FAILS if price > gates.max_cost_per_million_tokens * (1 + 1e-9) else None
+    return MoveReason.GATE_FAILS if price > most * (1 + 1e-9) else None
 
 
 def usage_of(case: Case, held: Held, rows: Rows) -> dict[int, float]:

@@ -304,5 +304,6 @@ class Decision:
     needs: str = ""  # what more stock would change, where no change of the request alone helps
     move: Move | None = None  # None: the plan is the present one
     spill: Spill | None = None
-    blocked: Plan | None = None  # beside a present plan that is kept: the best without the gates, which they block
-    blocked_gates: tuple[GateOutcome, ...] = ()  # held against `blocked`
+    kept: bool = False  # the plan is the present one, which stays because nothing may take its place
+    blocked: Plan | None = None  # beside a plan that is kept: the best without the gates, which they block
+    blocked_gates: tuple[GateOutcome, ...] = ()  # of `blocked`; without one, the ceilings that leave nothing

@@ -19,13 +19,14 @@ from placewright.core.model import (
     Pool,
     Present,
     RejectionCode,
+    Replicas,
     Request,
     Snapshot,
     SolveStatus,
 )
 from placewright.core.verification.numbers import below, differs, exceeds, text
 from placewright.core.verification.packing import nodes_needed
-from placewright.core.verify import verify
+from placewright.core.verify import verify, verify_kept
 
 Key = tuple[str, str]
 """Namespace and name of a request."""
@@ -67,7 +68,9 @@ def verify_fleet(snapshot: Snapshot, decision: FleetDecision) -> tuple[str, ...]
     for pool in sorted(snapshot.pools, key=lambda pool: pool.name):
         held = [each for each in decision.assignments if each.pool == pool.name]
         found.extend(_node_violations(pool, approved, held))
-    found.extend(_ceiling_violations(snapshot, approved))
+    kept = frozenset(_key(each.request) for each in decision.decisions if each.kept)
+    found.extend(_kept_violations(decision, present))
+    found.extend(_ceiling_violations(snapshot, approved, kept))
     found.extend(_pool_violations(snapshot, decision))
     found.extend(_report_violations(decision, approved))
     return tuple(found)
@@ -86,7 +89,7 @@ def _decision_violations(request: Request, decision: Decision) -> Iterable[str]:
     plan = decision.plan
     if plan is not None:
         gates = tuple(gate for gate in decision.gates if gate.name not in CEILING_GATES)
-        yield from verify(request, plan, gates)
+        yield from (verify_kept if decision.kept else verify)(request, plan, gates)
         yield from (f"gate {gate.name} is told of a plan" for gate in decision.gates if gate.name in CEILING_GATES)
         return
     if decision.report.status is SolveStatus.TIME_LIMIT:
@@ -188,15 +191,35 @@ def _paid_violations(
                 yield f"{'/'.join(key)}: {entry.count} copies stand on {nodes} nodes of pool {pool.name}, paid {paid}"
 
 
-def _ceiling_violations(snapshot: Snapshot, approved: Mapping[Key, Plan]) -> Iterable[str]:
-    """The approved plans of a namespace, and of the fleet, keep their ceilings."""
+def _kept_violations(decision: FleetDecision, present: Mapping[Key, Present]) -> Iterable[str]:
+    """Only a plan that is there can be kept, in its shape."""
+    for each in decision.decisions:
+        if not each.kept:
+            continue
+        key = _key(each.request)
+        before = present.get(key)
+        if before is None or each.plan is None:
+            yield f"{'/'.join(key)}: there is no plan to keep"
+        elif _shape(each.plan.replicas) != _shape(before.replicas):
+            yield f"{'/'.join(key)}: the plan {each.plan.id} is kept, and is not of the shape of {before.plan_id}"
+
+
+def _shape(replicas: Iterable[Replicas]) -> list[tuple[str, str, int, int]]:
+    return sorted(
+        (repr(each.layout.stages), each.layout.precision, each.layout.max_concurrency, each.count) for each in replicas
+    )
+
+
+def _ceiling_violations(snapshot: Snapshot, approved: Mapping[Key, Plan], kept: frozenset[Key]) -> Iterable[str]:
+    """The approved plans of a namespace, and of the fleet, keep their ceilings; what runs is not torn down for one.
+
+    Where kept plans alone exceed a ceiling, it leaves nothing to others.
+    """
     for ceiling in snapshot.ceilings:
-        spent = sum(
-            plan.cost_per_hour
-            for (namespace, _), plan in approved.items()
-            if ceiling.namespace is None or ceiling.namespace == namespace
-        )
-        if exceeds(spent, ceiling.max_cost_per_hour):
+        costs = {key: plan.cost_per_hour for key, plan in approved.items() if ceiling.namespace in {None, key[0]}}
+        staying = sum(cost for key, cost in costs.items() if key in kept)
+        spent = sum(costs.values())
+        if exceeds(spent, max(ceiling.max_cost_per_hour, staying)):
             whose = "the fleet" if ceiling.namespace is None else f"namespace {ceiling.namespace}"
             yield (
                 f"{whose} costs {text(spent)} USD/h, policy {ceiling.policy} allows {text(ceiling.max_cost_per_hour)}"

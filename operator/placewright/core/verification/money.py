@@ -1,6 +1,6 @@
 """Cost per hour, gates and the state of a plan, worked out again."""
 
-from math import inf, isnan
+from math import inf, isfinite, isnan
 
 from placewright.core.model import (
     GateOutcome,
@@ -43,9 +43,28 @@ def actuals(request: Request, per_hour: float, tokens_per_second: float, precisi
             cost_per_million_tokens(per_hour, tokens_per_second),
         ),
         ("CostPerHour", gates.max_cost_per_hour, per_hour),
+        ("CostToRevenueRatio", gates.max_cost_to_revenue_ratio, _ratio(request, per_hour, tokens_per_second)),
         ("QuantizationDrift", gates.max_quantization_drift_percent, max(known) if len(known) == len(drifts) else None),
     )
     return {name: (limit, actual) for name, limit, actual in figures if limit is not None}
+
+
+def _ratio(request: Request, per_hour: float, tokens_per_second: float) -> float | None:
+    """Cost as a share of the revenue in force; None when nobody knows the revenue."""
+    revenue = request.gates.revenue
+    if revenue is None:
+        return None
+    earned = revenue.per_hour if revenue.observed else revenue.per_million_tokens
+    if earned is None or not isfinite(earned) or earned < 0:
+        return None
+    spent = per_hour if revenue.observed else cost_per_million_tokens(per_hour, tokens_per_second)
+    if earned == 0:
+        return NO_REVENUE if spent > 0 else 0.0
+    return spent / earned
+
+
+NO_REVENUE = 1e9
+"""What stands for a cost that nothing is earned with: more than any limit."""
 
 
 def gate_violations(request: Request, wanted: Actuals, outcomes: tuple[GateOutcome, ...]) -> tuple[str, ...]:
