@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,7 @@ import yaml
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from placewright.telemetry.metrics import Metrics, Parts, Vitals
-from placewright.telemetry.views import pool_view_of, view_of
-from tests.support.requests import condition, stored
-from tests.unit.telemetry.test_fleet_metrics import REPORT, SEEN
-from tests.unit.telemetry.test_metrics import PLANNED
+from tests.support import metrics_scene
 
 Json = dict[str, Any]
 
@@ -22,26 +19,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs/metrics.md"
 
 
 def metrics() -> str:
-    """Two requests of one name: a plan that is approved, and one that is not and costs more."""
-    blocked = stored(
-        namespace="research",
-        spec=PLANNED["spec"],
-        status={
-            **PLANNED["status"],
-            "conditions": [condition("Ready", "False", "GateBlocked"), condition("Stalled", "True", "GateBlocked")],
-            "plan": {**PLANNED["status"]["plan"], "costPerHour": 100.0, "costPerMillionTokens": 12.5},
-            "gates": [{"name": "CostPerHour", "limit": 10, "actual": 100.0, "result": "Fail"}],
-        },
-    )
-    made = Metrics(
-        version="1",
-        views=lambda: [view_of(PLANNED), view_of(blocked)],
-        vitals=lambda: Vitals(queue_depth=0, watch_last_event_timestamp_seconds=1.0),
-        parts=Parts(pools=lambda: [pool_view_of(SEEN)], fleet=lambda: REPORT),
-    )
-    made.fleet_solved("Feasible", 0.3)
-    made.status_writes_total.labels("Written").inc()
-    return generate_latest(made.registry).decode()
+    return generate_latest(metrics_scene.metrics().registry).decode()
 
 
 def queries() -> list[str]:
@@ -71,14 +49,22 @@ def series(label_of_namespace: str) -> list[Json]:
 
 
 EXPECTED: list[tuple[str, list[float]]] = [
-    ("730 * sum", [730 * 19.2]),
-    ("1e6 * placewright_cost_usd_per_token", [2.31, 12.5]),
-    ("cost_gate_blocked == 1", [1.92, 10.0]),
-    ('type="Stalled"', [1]),
+    ("730 * sum", [730 * (19.2 + 12.0)]),
+    ("1e6 * placewright_cost_usd_per_token", [2.31, 4.0, 12.5]),
+    ("cost_gate_blocked == 1", [1.2, 10.0]),
+    ('result="Unknown"', [1]),
+    ("input_fresh == 0", [0]),
+    ("observed_cost_ratio > 1.2", [1.32]),
+    ("demand_measured_requests_per_second /", [1.075]),
+    ("ramp_traffic_percent unless", [50]),
+    ("1 - placewright_fleet_ceiling", [0.22]),
+    ("1 - placewright_namespace_ceiling", [0.04]),
+    ("placewright_price_held_back", [1]),
+    ('type="Stalled"', [1, 1]),
     ('state="allocated"', [20 / 28]),
     ('state="free"', [8 * 1.2]),
-    ('outcome="Refused"', [2]),
-    ("fleet_bound_usd_per_hour", [0.25]),
+    ('outcome="Refused"', [1]),
+    ("fleet_bound_usd_per_hour", [0.2]),
     ("reconcile_queue_depth == 0", [0]),
 ]
 
@@ -105,7 +91,10 @@ def test_queries_answer_with_and_without_honor_labels(promtool: Path, tmp_path: 
             # Values alone count here: which labels they have is what differs.
             "expr": f"count_values by () ('value', round({query(part)}, 0.0001))",
             "eval_time": "2h",
-            "exp_samples": [{"labels": f'{{value="{round(value, 4):g}"}}', "value": 1} for value in sorted(values)],
+            "exp_samples": [
+                {"labels": f'{{value="{round(value, 4):g}"}}', "value": count}
+                for value, count in sorted(Counter(values).items())
+            ],
         }
         for part, values in EXPECTED
     ]

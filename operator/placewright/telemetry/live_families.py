@@ -39,7 +39,10 @@ def ceiling_families(views: Iterable[RequestView], ceilings: Iterable[CeilingVie
         labels,
     )
     spent = _spent(views)
-    for ceiling in ceilings:
+    least: dict[tuple[str, str], CeilingView] = {}
+    for ceiling in sorted(ceilings, key=lambda one: -one.max_cost_per_hour):
+        least[ceiling.policy, ceiling.namespace] = ceiling  # one series for each, also where a list names it twice
+    for ceiling in least.values():
         values = [ceiling.namespace, ceiling.policy] if ceiling.namespace else [ceiling.policy]
         limit, usage = (space, space_usage) if ceiling.namespace else (fleet, fleet_usage)
         limit.add_metric(values, ceiling.max_cost_per_hour)
@@ -118,14 +121,13 @@ def _input_families(
     age = gauge("input_age_seconds", "Age of the newest figure of a live input.", labels)
     fresh = gauge("input_fresh", "1 when a live input is usable, 0 when it is missing, stale or no figure.", labels)
     for view in views:
-        known = dict(view.inputs)
-        for figure in live.get(view.key, _NOTHING).inputs:
-            known[figure.name] = not figure.fault
-            seconds = _finite(figure.age_seconds)
+        exact = {figure.name: figure for figure in live.get(view.key, _NOTHING).inputs}
+        usable = dict(view.inputs) | {name: not figure.fault for name, figure in exact.items()}
+        for name, seconds in ((name, _finite(figure.age_seconds)) for name, figure in exact.items()):
             if seconds is not None:
-                age.add_metric([view.namespace, view.name, str(figure.name)], seconds)
-        for name, usable in known.items():
-            fresh.add_metric([view.namespace, view.name, str(name)], float(usable))
+                age.add_metric([view.namespace, view.name, str(name)], seconds)
+        for name, is_fresh in usable.items():
+            fresh.add_metric([view.namespace, view.name, str(name)], float(is_fresh))
     return age, fresh
 
 

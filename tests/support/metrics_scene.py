@@ -1,0 +1,198 @@
+"""One operator's state in which every series has a sample, for tests of pages, rules and dashboards."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from placewright.core.model import FleetReport, GateOutcome, GateResult, MoveReason, SolveStatus
+from placewright.telemetry.live_figures import HeldPrice, InputFigure, InputName, LiveFigures
+from placewright.telemetry.metrics import Metrics, Parts, Vitals
+from placewright.telemetry.views import Key, ceiling_views, pool_view_of, view_of
+from tests.support.requests import condition, stored
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queries:
+    """Counters as the book of queries has them."""
+
+    results: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """The state of a journal."""
+
+    queued: int = 0
+    written: dict[str, int] = field(default_factory=dict)
+    sink_lag_seconds: dict[str, float] = field(default_factory=dict)
+    fault: str = ""
+
+
+def plan(**more: Any) -> Json:
+    return {
+        "id": "p-1",
+        "state": "Approved",
+        "precision": "fp8",
+        "tensorParallel": 4,
+        "pipelineParallel": 2,
+        "replicas": 2,
+        "gpusByPool": {"l40s": 12, "spot": 4},
+        "costPerHour": 19.2,
+        "costPerMillionTokens": 2.31,
+        **more,
+    }
+
+
+RAMPING = stored(
+    "chat",
+    namespace="serving",
+    spec={
+        "model": {"name": "llama"},
+        "parallelism": {"runtime": "vllm"},
+        "gates": {"maxCostPerMillionTokens": 2.5, "maxCostToRevenueRatio": 0.3, "onUnknown": "Warn"},
+    },
+    status={
+        "observedGeneration": 1,
+        "conditions": [
+            condition("Ready", "True", "PlanCurrent"),
+            condition("Feasible", "True", "Optimal"),
+            condition("InputsFresh", "False", "RevenueUnavailable"),
+        ],
+        "plan": plan(),
+        "gates": [
+            {"name": "CostPerMillionTokens", "limit": 2.5, "actual": 2.31, "result": "Pass"},
+            {"name": "CostToRevenueRatio", "limit": 0.3, "result": "Unknown", "fault": "missing: HTTP 503"},
+            {"name": "ObservedCostDrift", "limit": 40, "actual": 30, "result": "Pass"},
+        ],
+        "solver": {"gapPercent": 2},
+        "inputs": {"demandAsOf": "2026-11-21T10:00:00Z", "revenueAsOf": "2026-11-21T09:00:00Z"},
+        "demand": {"asOf": "2026-11-21T10:00:00Z", "source": "preset vllm", "requestsPerSecond": 4.0},
+        "observed": {"costPerMillionTokens": 3.0},
+        "ramp": {"planId": "p-1", "step": 1, "steps": 3, "percent": 50, "phase": "Holding", "reason": "GateUnknown"},
+    },
+)
+KEPT = stored(
+    "chat",
+    namespace="research",
+    spec={"model": {"name": "llama"}, "gates": {"maxCostPerHour": 10}},
+    status={
+        "observedGeneration": 1,
+        "conditions": [condition("Ready", "False", "GateBlocked"), condition("GatesPassed", "False", "CostExceeded")],
+        "plan": plan(id="p-2", costPerHour=12.0, costPerMillionTokens=4.0, gpusByPool={"l40s": 8}),
+        "gates": [{"name": "CostPerHour", "limit": 10, "actual": 12.0, "result": "Fail"}],
+        "blocked": {
+            "plan": plan(id="p-3", state="Blocked", costPerHour=11.0),
+            "gates": [{"name": "CostPerHour", "limit": 10, "actual": 11.0, "result": "Fail"}],
+        },
+    },
+)
+BLOCKED = stored(
+    "draft",
+    namespace="research",
+    spec={"model": {"name": "qwen"}, "gates": {"maxCostPerHour": 10}},
+    status={
+        "observedGeneration": 1,
+        "conditions": [condition("Ready", "False", "GateBlocked"), condition("Stalled", "True", "GateBlocked")],
+        "plan": plan(id="p-4", state="Blocked", costPerHour=100.0, costPerMillionTokens=12.5),
+        "gates": [{"name": "CostPerHour", "limit": 10, "actual": 100.0, "result": "Fail"}],
+    },
+)
+REFUSED = stored(
+    "big",
+    namespace="serving",
+    spec={"model": {"name": "deepseek"}},
+    status={
+        "observedGeneration": 1,
+        "conditions": [condition("Ready", "False", "Infeasible"), condition("Stalled", "True", "Infeasible")],
+    },
+)
+REQUESTS = (RAMPING, KEPT, BLOCKED, REFUSED)
+
+POLICY: Json = {
+    "kind": "PlacementPolicy",
+    "metadata": {"name": "default"},
+    "spec": {"maxCostPerHour": 40, "namespaces": [{"name": "serving", "maxCostPerHour": 20}]},
+}
+POOL: Json = {
+    "kind": "GPUPool",
+    "metadata": {"name": "l40s"},
+    "spec": {"gpu": "L40S"},
+    "status": {
+        "gpu": "L40S",
+        "nodes": 4,
+        "capacity": 28,
+        "heldByOthers": 4,
+        "allocated": 20,
+        "free": 8,
+        "price": {"perGPUHour": 1.2, "source": "OpenCost", "asOf": "2026-11-21T10:00:00Z"},
+    },
+}
+REPORT = FleetReport(
+    cost_per_hour=31.2,
+    bound_cost_per_hour=31.0,
+    gap_percent=0.65,
+    status=SolveStatus.FEASIBLE,
+    placed=2,
+    refused=1,
+)
+HELD = HeldPrice(policy="default", source="opencost", gpu="H100", capacity_type="Spot")
+LIVE: dict[Key, LiveFigures] = {
+    ("serving", "chat"): LiveFigures(
+        gates=(
+            GateOutcome(
+                name="CostPerMillionTokens",
+                limit=2.5,
+                actual=2.31,
+                headroom_percent=7.6,
+                result=GateResult.PASS,
+            ),
+            GateOutcome(
+                name="CostToRevenueRatio",
+                limit=0.3,
+                actual=None,
+                headroom_percent=None,
+                result=GateResult.UNKNOWN,
+                fault="missing: HTTP 503",
+            ),
+            GateOutcome(
+                name="ObservedCostDrift", limit=40.0, actual=32.0, headroom_percent=20.0, result=GateResult.PASS
+            ),
+        ),
+        observed_cost_usd_per_token=3.0492e-6,
+        demand_requests_per_second=4.3,
+        inputs=(
+            InputFigure(name=InputName.DEMAND, age_seconds=12.0),
+            InputFigure(name=InputName.REVENUE, age_seconds=900.0, fault="stale: 15 min old, wants at most 5 min"),
+            InputFigure(name=InputName.OBSERVATION, age_seconds=12.0),
+        ),
+    )
+}
+QUERIES = Queries(results={"Ok": 120, "Timeout": 3}, seconds=6.15)
+AUDIT = Audit(
+    queued=2, written={"Decision": 4, "GateResult": 9, "Found": 1}, sink_lag_seconds={"s3": 1.5, "stdout": 0.0}
+)
+
+
+def metrics() -> Metrics:
+    """All series, each with a sample."""
+    made = Metrics(
+        version="1",
+        views=lambda: [view_of(each) for each in REQUESTS],
+        vitals=lambda: Vitals(queue_depth=0, watch_last_event_timestamp_seconds=1.0),
+        parts=Parts(
+            pools=lambda: [pool_view_of(POOL)],
+            ceilings=lambda: list(ceiling_views(POLICY)),
+            fleet=lambda: REPORT,
+            live=LIVE.get,
+            held_prices=lambda: [HELD],
+            queries=lambda: QUERIES,
+            audit=lambda: AUDIT,
+        ),
+    )
+    made.fleet_solved("Feasible", 0.3)
+    made.solve_duration_seconds.labels("Exact", "Optimal").observe(0.1)
+    made.status_writes_total.labels("Written").inc()
+    made.plan_moved(MoveReason.FIRST_PLAN)
+    return made
