@@ -146,6 +146,18 @@ def check_length(spec: api.PlacementRequestSpec, architecture: core.Architecture
         )
 
 
+def longest_sequence(given: api.Model) -> int | None:
+    """Return the longest sequence that may be asked of the model, in tokens; None: nobody says."""
+    if given.max_model_len is not None:
+        return given.max_model_len
+    if given.architecture is not None and given.architecture.max_position_embeddings is not None:
+        return given.architecture.max_position_embeddings
+    try:
+        return catalog.model(given.name).max_position_embeddings
+    except catalog.UnknownKeyError:
+        return None
+
+
 def _longest(workload: api.Workload) -> tuple[str, int]:
     """The place and the number of tokens of the longest request."""
     sizes = [

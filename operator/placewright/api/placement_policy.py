@@ -5,7 +5,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field
 
 from placewright.api.base import Dollars, Inert, Label, StatusPart, Time, list_map
+from placewright.api.gates_spec import DriftPercent, Ratio
 from placewright.api.hardware import PRICE_MAX, GpuName
+from placewright.api.policy_inputs import PolicyInputs
 from placewright.api.price_sources import MAX_PRICE_STATES, MAX_SOURCES, LivePriceState, PriceSource, PriceSourceState
 from placewright.api.resource import ObjectMeta
 from placewright.api.status import Condition
@@ -30,8 +32,14 @@ class PolicyGates(Inert):
     """Most USD per million tokens."""
     max_cost_per_hour: Dollars | None = None
     """Most USD per hour of one plan."""
+    max_cost_to_revenue_ratio: Ratio | None = None
+    """Most that a plan may cost of what its model earns; 0.3 is 30 cents of every dollar. A request that does not say
+    what its model earns has no usable figure: onUnknown decides."""
     max_quantization_drift_percent: float | None = Field(default=None, ge=0, le=100)
     """Most measured loss of quality in percent."""
+    max_observed_cost_drift_percent: DriftPercent | None = None
+    """How far the observed cost per token may be above the predicted one, in percent. A request whose tokens nobody
+    counts has no usable figure: onUnknown decides."""
     on_violation: Literal["Block", "Warn"] | None = None
     """Least that a failed gate does; Block wins over a request's Warn. The request decides when left out."""
     on_unknown: Literal["Block", "Warn", "Pass"] | None = None
@@ -67,6 +75,8 @@ class PlacementPolicySpec(Inert):
     """Ceilings of single namespaces."""
     gates: PolicyGates | None = None
     """Limits for the plan of every request; none when left out."""
+    inputs: PolicyInputs | None = None
+    """Where live figures are read, and which queries requests may bring themselves."""
     prices: list[Price] | None = Field(
         default=None, max_length=MAX_PRICES, json_schema_extra={"x-kubernetes-list-type": "atomic"}
     )

@@ -22,7 +22,7 @@ from placewright.api.hardware import GpuName
 from placewright.api.status import Message, Time
 
 MAX_SOURCES: Final = 16
-MAX_PRICE_STATES: Final = 500
+MAX_PRICE_STATES: Final = 1000
 
 DEFAULT_REFRESH: Final = "1m"
 DEFAULT_CONFIRM: Final = "1h"

@@ -6,10 +6,8 @@ from pydantic import ConfigDict, Field
 
 from placewright.api.base import (
     Amount,
-    Dollars,
     Duration,
     Inert,
-    Label,
     PrecisionName,
     Span,
     Subdomain,
@@ -17,12 +15,17 @@ from placewright.api.base import (
     rule,
     rules,
 )
+from placewright.api.demand_spec import DemandFrom, ObserveFrom
+from placewright.api.gates_spec import REVENUE, Gates
 from placewright.api.hardware import Accelerator, GpuName, Interconnect, LabelSelector, Pool, SelectorTerm
 from placewright.api.model_spec import Architecture, LatentAttention, MixtureOfExperts, Model, Precision
+from placewright.api.ramp_spec import Ramp
+from placewright.api.workload_spec import Slo, TrafficClass, Workload
 
 __all__ = [
     "Accelerator",
     "Architecture",
+    "DemandFrom",
     "Gates",
     "Interconnect",
     "LabelSelector",
@@ -31,12 +34,14 @@ __all__ = [
     "MixtureOfExperts",
     "Model",
     "Objective",
+    "ObserveFrom",
     "Parallelism",
     "Performance",
     "PlacementRequestSpec",
     "Pool",
     "Precision",
     "ProfileReference",
+    "Ramp",
     "Replicas",
     "SelectorTerm",
     "Slo",
@@ -46,70 +51,14 @@ __all__ = [
     "Workload",
 ]
 
-# Whether a request is decided with others: it takes from shared pools, or replicas are counted for it.
+# Whether a request is decided with others: it takes from shared pools, replicas are counted for it, or its plan follows
+# live figures.
 _IN_FLEET: Final = (
-    "(has(self.poolSelector) || has(self.workload.requestsPerSecond)"
+    "(has(self.poolSelector) || has(self.workload.requestsPerSecond) || has(self.workload.demandFrom) || has(self.ramp)"
+    " || (has(self.gates) && (has(self.gates.revenuePerHourQuery) || has(self.gates.maxObservedCostDriftPercent)))"
     " || (has(self.workload.classes) && self.workload.classes.size() > 0)"
     " || (has(self.replicas) && (has(self.replicas.max) || (has(self.replicas.min) && self.replicas.min > 0))))"
 )
-_CLASSES: Final = "(has(self.classes) && self.classes.size() > 0)"
-
-
-class Slo(Inert):
-    """Latency targets; every plan meets them."""
-
-    ttft: Duration | None = None
-    """Longest time to the first token, such as 2s; no target when left out."""
-    tpot: Duration | None = None
-    """Longest time per output token after the first, such as 50ms; no target when left out."""
-
-
-class TrafficClass(Inert):
-    """Requests of one size, and how many of them come."""
-
-    name: Label
-    """Name of the class, as the plan calls it."""
-    input_tokens: int = Field(ge=1, le=8_388_608)
-    """Tokens of a request's prompt."""
-    output_tokens: int = Field(ge=1, le=8_388_608)
-    """Tokens that a request generates."""
-    requests_per_second: Amount
-    """Requests of the class that come per second."""
-    slo: Slo | None = None
-    """Latency targets of the class; those of the whole request when left out."""
-
-
-class Workload(Inert):
-    """The traffic: the requests that one replica is sized for, or with a demand the requests that the plan serves."""
-
-    model_config = ConfigDict(
-        json_schema_extra=rules(
-            *(
-                rule(
-                    f"{_CLASSES} || has(self.{field})", "wants a value, or classes in its place", field_path=f".{field}"
-                )
-                for field in ("inputTokens", "outputTokens")
-            ),
-            *(
-                rule(f"!{_CLASSES} || !has(self.{field})", "wants nothing beside classes", field_path=f".{field}")
-                for field in ("inputTokens", "outputTokens", "requestsPerSecond")
-            ),
-        )
-    )
-
-    input_tokens: int | None = Field(default=None, ge=1, le=8_388_608)
-    """Tokens of a request's prompt; needed when there are no classes."""
-    output_tokens: int | None = Field(default=None, ge=1, le=8_388_608)
-    """Tokens that a request generates; needed when there are no classes."""
-    requests_per_second: Amount | None = None
-    """Requests that come per second: the demand, which the plan's replicas cover. When left out, and without classes,
-    there is no demand: the plan has one replica, or replicas.min, of the best cost per token."""
-    classes: list[TrafficClass] = Field(default=[], max_length=256, json_schema_extra=list_map("name"))
-    """Requests of several sizes with their demand; in place of inputTokens, outputTokens and requestsPerSecond."""
-    token_basis: Literal["Total", "Output"] = "Total"  # noqa: S105 - counts tokens, no secret
-    """Which tokens count in cost per token: Total is input + output, Output is the generated ones alone."""
-    concurrency: int | None = Field(default=None, ge=1, le=65536)
-    """Sequences in flight in one replica; the planner chooses when left out."""
 
 
 class Replicas(Inert):
@@ -182,21 +131,6 @@ class Objective(Inert):
     out."""
     min_tokens_per_second: float | None = Field(default=None, gt=0, le=1_000_000_000)
     """Throughput floor of one replica, in the tokens of workload.tokenBasis; holds for every type."""
-
-
-class Gates(Inert):
-    """Limits that a plan must pass before it may be used."""
-
-    max_cost_per_million_tokens: Dollars | None = None
-    """Most USD per million tokens, of the demand when one is given and at full load otherwise: the price to beat."""
-    max_cost_per_hour: Dollars | None = None
-    """Most USD per hour of the whole plan."""
-    max_quantization_drift_percent: float | None = Field(default=None, ge=0, le=100)
-    """Most measured loss of quality in percent; precisions above it are no candidates."""
-    on_violation: Literal["Block", "Warn"] = "Block"
-    """What a failed gate does: Block the plan, or Warn and let it pass."""
-    on_unknown: Literal["Block", "Warn", "Pass"] = "Block"
-    """What a gate without a usable figure does: Block the plan, Warn, or Pass silently."""
 
 
 class Measurement(Inert):
@@ -303,14 +237,25 @@ class PlacementRequestSpec(Inert):
             ),
             rule(
                 f"!{_IN_FLEET} || !has(self.solver) || !has(self.solver.method) || self.solver.method == 'Exact'",
-                "wants Exact beside poolSelector, a demand or replicas",
+                "wants Exact beside poolSelector, a demand, replicas, a ramp or live figures",
                 field_path=".solver.method",
             ),
             rule(
                 f"!{_IN_FLEET} || !has(self.objective) || !has(self.objective.type)"
                 " || self.objective.type in ['CostPerToken', 'Cost']",
-                "wants CostPerToken or Cost beside poolSelector, a demand or replicas",
+                "wants CostPerToken or Cost beside poolSelector, a demand, replicas, a ramp or live figures",
                 field_path=".objective.type",
+            ),
+            rule(
+                f"!has(self.ramp) || !has(self.ramp.maxCostToRevenueRatioByStep) || {REVENUE}",
+                "wants gates.revenuePerMillionTokens or gates.revenuePerHourQuery",
+                field_path=".ramp.maxCostToRevenueRatioByStep",
+            ),
+            rule(
+                "!has(self.gates) || !has(self.gates.maxObservedCostDriftPercent) || has(self.observeFrom)"
+                " || (has(self.workload.demandFrom) && has(self.workload.demandFrom.preset))",
+                "wants observeFrom or workload.demandFrom.preset, which count the tokens",
+                field_path=".gates.maxObservedCostDriftPercent",
             ),
         )
     )
@@ -337,6 +282,10 @@ class PlacementRequestSpec(Inert):
     """What is optimised; least cost per token when left out."""
     gates: Gates = Field(default_factory=Gates, json_schema_extra={"default": {}})
     """Limits that a plan must pass before it may be used; none when left out."""
+    ramp: Ramp | None = None
+    """How a new plan takes its share of the traffic; all at once when left out."""
+    observe_from: ObserveFrom | None = None
+    """Where the tokens that are really served are counted; workload.demandFrom.preset counts them when left out."""
     stabilization: Stabilization = Field(default_factory=Stabilization, json_schema_extra={"default": {}})
     """What a better plan must offer before a plan that still holds is given up."""
     performance: Performance = Field(default_factory=Performance, json_schema_extra={"default": {}})

@@ -22,6 +22,10 @@ class NoPoolsError(SurroundingsError):
     """A pool selector takes no GPUPool that can be used."""
 
 
+class DemandUnavailableError(SurroundingsError):
+    """The demand is read live, and there never was a figure of it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedPool:
     """A GPUPool that plans may use.
