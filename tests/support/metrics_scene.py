@@ -13,21 +13,27 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Queries:
-    """Counters as the book of queries has them."""
+class Sink:
+    """The state of a sink."""
 
-    results: dict[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
+    name: str
+    lag_seconds: float = 0.0
+    lost: int = 0
+    fault: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """The state of a journal."""
+    """The state of a trail."""
 
+    enabled: bool = True
     queued: int = 0
+    oldest_queued_seconds: float = 0.0
     written: dict[str, int] = field(default_factory=dict)
-    sink_lag_seconds: dict[str, float] = field(default_factory=dict)
+    lost: int = 0
     fault: str = ""
+    damage: str = ""
+    sinks: tuple[Sink, ...] = ()
 
 
 def plan(**more: Any) -> Json:
@@ -169,9 +175,11 @@ LIVE: dict[Key, LiveFigures] = {
         ),
     )
 }
-QUERIES = Queries(results={"Ok": 120, "Timeout": 3}, seconds=6.15)
 AUDIT = Audit(
-    queued=2, written={"Decision": 4, "GateResult": 9, "Found": 1}, sink_lag_seconds={"s3": 1.5, "stdout": 0.0}
+    queued=2,
+    oldest_queued_seconds=0.5,
+    written={"Decision": 4, "GateResult": 9, "Found": 1},
+    sinks=(Sink(name="s3", lag_seconds=1.5, fault="HTTP 503"), Sink(name="stdout")),
 )
 
 
@@ -187,7 +195,6 @@ def metrics() -> Metrics:
             fleet=lambda: REPORT,
             live=LIVE.get,
             held_prices=lambda: [HELD],
-            queries=lambda: QUERIES,
             audit=lambda: AUDIT,
         ),
     )
@@ -195,4 +202,6 @@ def metrics() -> Metrics:
     made.solve_duration_seconds.labels("Exact", "Optimal").observe(0.1)
     made.status_writes_total.labels("Written").inc()
     made.plan_moved(MoveReason.FIRST_PLAN)
+    made.query_answered("Success", 0.02)
+    made.query_answered("Timeout", 5.0)
     return made

@@ -1,10 +1,10 @@
-"""What the operator's parts tell the metrics beside the API: live figures, held prices, queries and the audit journal.
+"""What the operator's parts tell the metrics beside the API: live figures, held prices and the audit journal.
 
 Everything here is read on a scrape, from another thread than the operator's: the values are immutable, and a callable
 that gives them must not wait.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -70,26 +70,46 @@ class HeldPrice:
     capacity_type: str = ""
 
 
-class QueryCounters(Protocol):
-    """Counts of the queries that were sent to Prometheus since the start; none ever goes down."""
+class SinkState(Protocol):
+    """One place that audit records are sent to beside the journal."""
 
     @property
-    def results(self) -> Mapping[str, int]:
-        """Queries by how they ended: `Ok`, or the kind of the fault."""
+    def name(self) -> str:
+        """The label `sink`."""
         ...
 
     @property
-    def seconds(self) -> float:
-        """Seconds that all of them took together."""
+    def lag_seconds(self) -> float:
+        """Age of the oldest record that it has not; 0: it has all."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """Records since the start that it will never get; the journal has them."""
+        ...
+
+    @property
+    def fault(self) -> str:
+        """Why it does not go on, in one line; empty: it does."""
         ...
 
 
 class AuditState(Protocol):
-    """The audit journal at this moment."""
+    """The audit trail at this moment, as `telemetry.audit` tells it."""
+
+    @property
+    def enabled(self) -> bool:
+        """False: nothing is kept."""
+        ...
 
     @property
     def queued(self) -> int:
-        """Records that are not in the journal yet."""
+        """Entries that are not in the journal yet."""
+        ...
+
+    @property
+    def oldest_queued_seconds(self) -> float:
+        """Age of the oldest of them."""
         ...
 
     @property
@@ -98,11 +118,21 @@ class AuditState(Protocol):
         ...
 
     @property
-    def sink_lag_seconds(self) -> Mapping[str, float]:
-        """Age of the oldest record that a sink has not, by sink; 0: it has all."""
+    def lost(self) -> int:
+        """Entries since the start that nothing kept."""
         ...
 
     @property
     def fault(self) -> str:
-        """Why the journal or a sink cannot be written, in one line; empty: all is well."""
+        """Why the journal is not written now, in one line; empty: all is well."""
+        ...
+
+    @property
+    def damage(self) -> str:
+        """What was wrong with the journal that was found at the start; empty: nothing."""
+        ...
+
+    @property
+    def sinks(self) -> Sequence[SinkState]:
+        """The other places."""
         ...

@@ -9,13 +9,14 @@ from prometheus_client.registry import Collector
 from placewright.core.model import FleetReport, MoveReason
 from placewright.telemetry.families import fleet_families, pool_families, request_families
 from placewright.telemetry.live_families import ceiling_families, held_price_family, live_families
-from placewright.telemetry.live_figures import AuditState, HeldPrice, LiveFigures, QueryCounters
-from placewright.telemetry.part_families import Vitals, audit_families, operator_families, query_families
+from placewright.telemetry.live_figures import AuditState, HeldPrice, LiveFigures
+from placewright.telemetry.part_families import Vitals, audit_families, operator_families
 from placewright.telemetry.views import CeilingView, Key, PoolView, RequestView
 
 __all__ = ["FLEET_METHOD", "Metrics", "Parts", "Vitals"]
 
 SOLVE_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+QUERY_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 FLEET_METHOD = "Fleet"  # label `method` of solves of several requests together
 
 
@@ -44,8 +45,7 @@ class Parts:
         fleet: cost and proof of the fleet as last decided; None: before or without.
         live: exact figures of one request; None: it has no live inputs, or nothing was asked yet.
         held_prices: prices that are not believed yet.
-        queries: what was asked of Prometheus; None: no server is set.
-        audit: state of the audit journal; None: none is kept.
+        audit: state of the audit trail; None: none is kept.
     """
 
     pools: Callable[[], Collection[PoolView]] = _empty
@@ -53,7 +53,6 @@ class Parts:
     fleet: Callable[[], FleetReport | None] = _nothing
     live: Callable[[Key], LiveFigures | None] = _not_live
     held_prices: Callable[[], Collection[HeldPrice]] = _empty
-    queries: Callable[[], QueryCounters | None] = _nothing
     audit: Callable[[], AuditState | None] = _nothing
 
 
@@ -100,6 +99,18 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
+        self.prometheus_queries_total = Counter(
+            "placewright_prometheus_queries_total",
+            "Queries to Prometheus by how they ended.",
+            ["result"],
+            registry=self.registry,
+        )
+        self.prometheus_query_seconds = Histogram(
+            "placewright_prometheus_query_seconds",
+            "Seconds of queries to Prometheus.",
+            buckets=QUERY_BUCKETS_SECONDS,
+            registry=self.registry,
+        )
         for reason in MoveReason:  # a rate needs the zero before the first
             self.plan_moves_total.labels(str(reason))
         self.registry.register(StateCollector(version=version, views=views, vitals=vitals, parts=parts))
@@ -113,6 +124,16 @@ class Metrics:
             seconds: in the worker process.
         """
         self.solve_duration_seconds.labels(FLEET_METHOD, result).observe(seconds)
+
+    def query_answered(self, result: str, seconds: float) -> None:
+        """Counts one query to Prometheus.
+
+        Args:
+            result: `Success`, or the kind of the fault.
+            seconds: until the answer or the fault.
+        """
+        self.prometheus_queries_total.labels(result).inc()
+        self.prometheus_query_seconds.observe(seconds)
 
     def plan_moved(self, reason: MoveReason) -> None:
         """Counts one change of plan (`Decision.move`); to be called once, when the status with it was written."""
@@ -142,5 +163,4 @@ class StateCollector(Collector):
         yield from pool_families(parts.pools())
         yield held_price_family(parts.held_prices())
         yield from fleet_families(parts.fleet())
-        yield from query_families(parts.queries())
         yield from audit_families(parts.audit())

@@ -1,13 +1,15 @@
-"""Series about parts of the operator itself: build, queue, watch, queries to Prometheus, the audit journal."""
+"""Series about parts of the operator itself: build, queue, watch, the audit journal."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from placewright.telemetry.families import gauge
-from placewright.telemetry.live_figures import AuditState, QueryCounters
+from placewright.telemetry.live_figures import AuditState
+
+JOURNAL = "journal"  # label `part`; the others are the names of sinks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,33 +34,27 @@ def operator_families(version: str, vitals: Vitals) -> Iterator[GaugeMetricFamil
     yield seen
 
 
-def query_families(counters: QueryCounters | None) -> Iterator[Metric]:
-    """Queries that were sent to Prometheus; None: none is set."""
-    total = CounterMetricFamily(
-        "placewright_prometheus_queries", "Queries to Prometheus by how they ended.", labels=["result"]
-    )
-    seconds = SummaryMetricFamily("placewright_prometheus_query_seconds", "Seconds of queries to Prometheus.")
-    if counters is not None:
-        results = dict(counters.results)
-        for result in sorted(results):
-            total.add_metric([result], results[result])
-        seconds.add_metric([], count_value=sum(results.values()), sum_value=counters.seconds)
-    yield from (total, seconds)
-
-
 def audit_families(state: AuditState | None) -> Iterator[Metric]:
-    """The audit journal; None: none is kept."""
+    """The audit journal and its sinks; None, or one that is not enabled: none is kept."""
     records = CounterMetricFamily(
         "placewright_audit_records", "Records written to the audit journal, by kind.", labels=["kind"]
     )
+    lost = CounterMetricFamily(
+        "placewright_audit_lost", "Records that the journal or a sink will never get.", labels=["part"]
+    )
     queue = gauge("audit_queue", "Records that are not in the audit journal yet.", [])
-    lag = gauge("audit_sink_lag_seconds", "Age of the oldest record that a sink has not.", ["sink"])
-    fault = gauge("audit_fault", "1 when the audit journal or a sink cannot be written, 0 otherwise.", [])
-    if state is not None:
+    waiting = gauge("audit_queue_oldest_seconds", "Age of the oldest record that is not in the journal yet.", [])
+    lag = gauge("audit_sink_lag_seconds", "Age of the oldest record that a sink has not; 0: it has all.", ["sink"])
+    fault = gauge("audit_fault", "1 when the journal or a sink is not as it should be, 0 otherwise.", ["part"])
+    if state is not None and state.enabled:
         for kind, count in sorted(state.written.items()):
             records.add_metric([kind], count)
-        for sink, seconds in sorted(state.sink_lag_seconds.items()):
-            lag.add_metric([sink], seconds)
         queue.add_metric([], state.queued)
-        fault.add_metric([], float(bool(state.fault)))
-    yield from (records, queue, lag, fault)
+        waiting.add_metric([], state.oldest_queued_seconds)
+        lost.add_metric([JOURNAL], state.lost)
+        fault.add_metric([JOURNAL], float(bool(state.fault or state.damage)))
+        for sink in state.sinks:
+            lost.add_metric([sink.name], sink.lost)
+            lag.add_metric([sink.name], sink.lag_seconds)
+            fault.add_metric([sink.name], float(bool(sink.fault)))
+    yield from (records, lost, queue, waiting, lag, fault)
