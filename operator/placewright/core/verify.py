@@ -87,17 +87,20 @@ def verify_kept(request: Request, plan: Plan, gates: tuple[GateOutcome, ...] = (
         gates=Gates(),
         slo=Slo(),
         workload=replace(load, classes=classes),
-        replicas=ReplicaBounds(max=sum(entry.count for entry in plan.replicas)) if classes else request.replicas,
+        replicas=ReplicaBounds() if classes else ReplicaBounds(min=sum(entry.count for entry in plan.replicas)),
         objective=replace(request.objective, min_tokens_per_second=0.0),
     )
-    found = list(verify(mild, plan, ()))
-    rate = sum(entry.count * entry.layout.tokens_per_second for entry in plan.replicas)
     traffic = demand.traffic_of(request)
+    wanted_tokens = demand.tokens_per_second(traffic) if traffic else None
+    found = list(differs("the demand in tokens/s", plan.demand_tokens_per_second, wanted_tokens))
+    scaled = None if wanted_tokens is None else wanted_tokens * _HARDLY_ANY
+    found += verify(mild, replace(plan, demand_tokens_per_second=scaled), ())
+    rate = sum(entry.count * entry.layout.tokens_per_second for entry in plan.replicas)
     precisions = tuple(precision_of(request, entry.layout) for entry in plan.replicas)
     wanted = money.actuals(
         request,
         plan.cost_per_hour,
-        demand.tokens_per_second(traffic) if traffic else rate,
+        rate if wanted_tokens is None else wanted_tokens,
         tuple(each for each in precisions if each is not None),
     )
     found.extend(money.gate_violations(request, wanted, gates))

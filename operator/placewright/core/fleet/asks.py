@@ -74,25 +74,29 @@ class Case:
         return max(1, self.request.replicas.min)
 
 
+def bare_case(request: Request) -> Case:
+    """A canonical request without its candidates: enough to look at one plan of it."""
+    return Case(
+        request=request,
+        keys={pool.name: ("", pool.name) if pool.shared else (_name(request), pool.name) for pool in request.pools},
+        pools={pool.name: pool for pool in request.pools},
+        candidates=(),
+        complete=False,
+        bundles=(),
+        max_cost_per_hour=_cost_limit(request),
+    )
+
+
 def make_case(request: Request, out_of_time: OutOfTime = never) -> Case:
     """Candidates and bundles of a canonical request.
 
     Raises:
         InvalidRequestError: the request contradicts itself or its model.
     """
-    pools = {pool.name: pool for pool in request.pools}
     found = candidates(request, out_of_time=out_of_time)
-    case = Case(
-        request=request,
-        keys={pool.name: ("", pool.name) if pool.shared else (_name(request), pool.name) for pool in request.pools},
-        pools=pools,
-        candidates=found.entries,
-        complete=found.complete,
-        bundles=(),
-        max_cost_per_hour=_cost_limit(request),
-    )
+    case = replace(bare_case(request), candidates=found.entries, complete=found.complete)
     bundles = [
-        Bundle(candidate=candidate, copies=copies, cost_per_hour=cost_of(pools, candidate.groups, copies))
+        Bundle(candidate=candidate, copies=copies, cost_per_hour=cost_of(case.pools, candidate.groups, copies))
         for candidate in found.entries
         for copies in _copies(case, candidate)
     ]

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from placewright.core import decide as single
 from placewright.core.errors import InternalError
 from placewright.core.fleet.components import combine, components, joined, report_of
-from placewright.core.fleet.outcome import with_move
+from placewright.core.fleet.keeping import keep_alone
 from placewright.core.fleet.part import Part
+from placewright.core.identity import canonical
 from placewright.core.model import FleetDecision, Progress, Snapshot
 from placewright.core.verification.fleet import verify_fleet
 
@@ -48,8 +49,8 @@ def _decide_part(snapshot: Snapshot, clock: Callable[[], float], on_progress: On
     request = snapshot.requests[0]
     if len(snapshot.requests) > 1 or snapshot.ceilings or request.in_fleet:
         return Part(snapshot, clock, on_progress).decide()
-    present = next(iter(snapshot.present), None)
-    decision = with_move(single.decide(request, clock=clock, on_progress=on_progress), present, None)
+    decided = single.decide(request, clock=clock, on_progress=on_progress)
+    decision = keep_alone(canonical(request), decided, next(iter(snapshot.present), None))
     gap = decision.report.gap_percent
     cost = decision.plan.cost_per_hour if decision.plan is not None else 0.0
     report = report_of([decision], cost if gap is None else cost * gap / 100.0, decision.report.status)

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from placewright.core import gates
-from placewright.core.fleet.asks import Case
+from placewright.core.fleet.asks import Case, bare_case
 from placewright.core.fleet.candidates import candidate_of
 from placewright.core.fleet.outcome import with_move
+from placewright.core.fleet.packing import fits as has_room
 from placewright.core.fleet.plans import Held, make_plan, make_replicas
 from placewright.core.fleet.rows import Rows
 from placewright.core.fleet.standing import Standing, usage_of
-from placewright.core.model import Decision, Gates, MoveReason, Present, Request, Slo
+from placewright.core.model import Decision, Gates, MoveReason, PlanState, Pool, Present, Request, Slo
 
 # Why a present plan may be broken and yet stay when there is nothing else.
 _SPARED = frozenset({MoveReason.GATE_FAILS, MoveReason.DEMAND_CHANGED})
@@ -64,6 +65,32 @@ def take(rows: Rows, cases: Mapping[str, Case], kept: Mapping[str, Held]) -> Row
         for row, amount in usage_of(cases[key], held, rows).items():
             left[row] = max(0.0, left[row] - amount)
     return replace(rows, capacity=tuple(left))
+
+
+def keep_alone(request: Request, decision: Decision, present: Present | None) -> Decision:
+    """The decision of a request that shares nothing, with its present plan kept where gates block all others.
+
+    Args:
+        request: canonical.
+        decision: what it would be told otherwise.
+        present: its plan; None: it has none.
+    """
+    blocked = decision.plan is not None and decision.plan.state is PlanState.BLOCKED
+    if present is None or not (blocked or present.held):
+        return with_move(decision, present, None)
+    case = bare_case(request)
+    held = physical(case, present)
+    if held is None or not all(_has_room(pool, held) for pool in request.pools):
+        return with_move(decision, present, None)
+    return kept_decision(case, decision if blocked else replace(decision, plan=None, gates=()), held, present)
+
+
+def _has_room(pool: Pool, held: Held) -> bool:
+    entries = [
+        [(size, count * copies) for name, size, count in candidate.groups if name == pool.name]
+        for candidate, copies in held
+    ]
+    return has_room(pool, [groups for groups in entries if groups])
 
 
 def kept_decision(case: Case, base: Decision, held: Held, present: Present) -> Decision:

@@ -13,7 +13,7 @@ from placewright.core.fleet.problem import make_problem
 from placewright.core.fleet.rows import PoolKey, Rows, cost_of, make_rows
 from placewright.core.fleet.solve import PROVED, solve
 from placewright.core.fleet.standing import ask_of, look_at, released, usage_of
-from placewright.core.fleet.state import Solved, State, left_of, unpackable
+from placewright.core.fleet.state import Solved, State, left_of, unpackable, used_of
 from placewright.core.fleet.worth import node_values
 from placewright.core.identity import canonical
 from placewright.core.model import (
@@ -112,7 +112,7 @@ class Part:
         if key not in state.alone:
             return self._blocked(around, case) or self._unservable(case)
         left = left_of(around, solved.held())
-        used = [whole - rest for whole, rest in zip(state.whole, left, strict=True)]
+        used = used_of(replace(state, kept=others), solved.held())
         return self._refusal(around, key, left, used, REFUSAL_WEIGHT * state.alone[key].value)
 
     def _unservable(self, case: Case) -> refusals.Refusal:
@@ -277,7 +277,7 @@ class Part:
     def _conclude_all(self, state: State, solved: Solved) -> None:
         held = solved.held()
         left = left_of(state, held)
-        used = [whole - rest for whole, rest in zip(state.whole, left, strict=True)]
+        used = used_of(state, held)
         self.gap, gap_percent = self._gap(state, solved)
         proof = Proof(proved=solved.solution.proved, gap_percent=gap_percent)
         for key in solved.problem.keys:

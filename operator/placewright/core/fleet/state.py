@@ -60,6 +60,15 @@ def left_of(state: State, held: Mapping[str, Held]) -> list[float]:
     return left
 
 
+def used_of(state: State, held: Mapping[str, Held]) -> list[float]:
+    """What is used of each row by what is held and by what is kept, be it more than there is."""
+    used = [0.0] * len(state.whole)
+    for key, own in (*held.items(), *state.kept.items()):
+        for row, amount in usage_of(state.cases[key], own, state.rows).items():
+            used[row] += amount
+    return used
+
+
 def unpackable(state: State, held: Mapping[str, Held]) -> list[int]:
     """Rows to tighten: of pools whose nodes do not hold the groups although the rows do."""
     over: list[int] = []
