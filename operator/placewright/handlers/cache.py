@@ -6,9 +6,25 @@ from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from placewright.api.annotations import commands_digest
 from placewright.telemetry.views import Key, RequestView, view_of
 
 Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What of an object decides whether there is anything to do about it.
+
+    Attributes:
+        generation: of the spec.
+        commands: the annotations that ask something of us; labels and other annotations ask nothing.
+        status: digest of the status as stored.
+    """
+
+    generation: int
+    commands: tuple[str, ...]
+    status: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +36,7 @@ class Entry:
         generation: of the spec.
         version: resourceVersion as a number; newer is larger.
         seen_at: when it was last seen, monotonic seconds.
-        settled: (generation, status digest) with which the operator was content; None: not yet.
+        settled: with which the operator was content; None: not yet.
         view: for the metrics.
     """
 
@@ -28,7 +44,7 @@ class Entry:
     generation: int
     version: int
     seen_at: float
-    settled: tuple[int, bytes] | None
+    settled: Settled | None
     view: RequestView
 
 
@@ -41,6 +57,11 @@ def status_digest(resource: Json) -> bytes:
     """A short hash of the status as stored."""
     text = json.dumps(resource.get("status") or {}, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=12).digest()
+
+
+def settled_of(resource: Json) -> Settled:
+    """What the object says now."""
+    return Settled(int(resource["metadata"]["generation"]), commands_digest(resource), status_digest(resource))
 
 
 def _ignore(_: object) -> None:
@@ -94,15 +115,14 @@ class ObjectCache:
         key, metadata = key_of(resource), resource["metadata"]
         entry = self._entries[key]
         if entry.uid == metadata["uid"]:
-            settled = (int(metadata["generation"]), status_digest(resource))
-            self._entries[key] = replace(entry, settled=settled)
+            self._entries[key] = replace(entry, settled=settled_of(resource))
 
     def is_settled(self, resource: Json) -> bool:
-        """Whether exactly this generation and status were settled before."""
+        """Whether exactly this generation, status and annotations that command us were settled before."""
         entry, metadata = self._entries.get(key_of(resource)), resource["metadata"]
         if entry is None or entry.settled is None or entry.uid != metadata["uid"]:
             return False
-        return entry.settled == (int(metadata["generation"]), status_digest(resource))
+        return entry.settled == settled_of(resource)
 
     def unsettle(self, *, but: Container[Key]) -> None:
         """Forgets that the operator was content, except with these: what they are decided from has changed."""
@@ -121,8 +141,8 @@ class ObjectCache:
         entry, metadata = self._entries.get(key_of(resource)), resource["metadata"]
         if entry is None or entry.settled is None or entry.uid != metadata["uid"]:
             return False
-        generation, digest = entry.settled
-        return generation == int(metadata["generation"]) and digest != status_digest(resource)
+        settled = entry.settled
+        return settled.generation == int(metadata["generation"]) and settled.status != status_digest(resource)
 
     def remove(self, key: Key, uid: str) -> bool:
         """Forgets an object that is gone; one of another uid under the same name stays."""

@@ -1,7 +1,7 @@
 """What the stored statuses hold of the shared pools: the book that no plan is written against."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -48,6 +48,26 @@ def holding_of(resource: Json) -> Holding:
         pools=_by_pool(
             (int(layout["replicas"]), [(str(s["pool"]), int(s["gpus"])) for s in layout["stages"]])
             for layout in layouts
+        ),
+    )
+
+
+def holding_of_stored_plan(plan: Mapping[str, Any], shared: Collection[str]) -> Holding:
+    """What a plan would take that was written once, in the form of a status.
+
+    Args:
+        plan: as in a status or in the audit journal.
+        shared: names of the shared pools.
+    """
+    return Holding(
+        plan_id=str(plan["id"]),
+        cost_per_hour=float(plan.get("costPerHour") or 0.0),
+        pools=_by_pool(
+            (
+                int(layout["replicas"]),
+                [(str(s["pool"]), int(s["gpus"])) for s in layout["stages"] if str(s["pool"]) in shared],
+            )
+            for layout in plan.get("layouts") or ()
         ),
     )
 
@@ -166,6 +186,53 @@ def without(pool: Pool, kept: Sequence[Holding]) -> Pool:
             if able:
                 rooms[min(able, key=lambda node: rooms[node])] -= size
     return replace(pool, rooms=tuple(sorted(rooms, reverse=True)))
+
+
+def beside(
+    pools: Mapping[str, Pool], standing: Sequence[Holding], asked: Mapping[Key, Holding]
+) -> tuple[dict[str, Pool], dict[Key, str]]:
+    """The pools without what may be set aside of them, beside all that stands on them.
+
+    Args:
+        pools: as they are free for plans, by name.
+        standing: plans that stand on them.
+        asked: what is to be set aside, by request; in the order of the names as long as there is room.
+
+    Returns:
+        The pools with what is left for plans, and for each request that got nothing the pool that is short.
+    """
+    aside: list[Holding] = []
+    short: dict[Key, str] = {}
+    for key in sorted(asked):
+        lacking = next((name for name in asked[key].pools if not _fit(pools, name, [*standing, *aside, asked[key]])), None)
+        if lacking is None:
+            aside.append(asked[key])
+        else:
+            short[key] = lacking
+    rooms = dict(pools)
+    for name in {name for holding in aside for name in holding.pools}:
+        rooms[name] = _left(pools[name], _groups(standing, name), _groups(aside, name))
+    return rooms, short
+
+
+def _fit(pools: Mapping[str, Pool], name: str, holdings: Sequence[Holding]) -> bool:
+    return name in pools and fits(pools[name], _groups(holdings, name))
+
+
+def _groups(holdings: Iterable[Holding], name: str) -> list[Groups]:
+    return [groups for holding in holdings for groups in holding.pools.get(name, ())]
+
+
+def _left(pool: Pool, standing: Sequence[Groups], aside: Sequence[Groups]) -> Pool:
+    """The pool without the GPUs of what is set aside, where it stands when all stand together."""
+    nodes = place(pool, [*standing, *aside])
+    if nodes is None:  # a search that gave up: nothing is set aside rather than too much
+        return pool
+    left = list(pool.free_by_node)
+    for groups, row in zip(aside, nodes[len(standing) :], strict=True):
+        for size, node in zip(_sizes(groups), row, strict=True):
+            left[node] -= size
+    return replace(pool, rooms=tuple(sorted(left, reverse=True)))
 
 
 def _sizes(groups: Groups) -> list[int]:

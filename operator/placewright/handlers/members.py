@@ -3,20 +3,25 @@
 import asyncio
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Protocol
 
 from placewright.api import convert, present
+from placewright.api.annotations import rollback_to
+from placewright.api.live import NO_LIVE, Live, ramp_of
 from placewright.api.parse import parse
+from placewright.api.surroundings import DemandUnavailableError
 from placewright.core.errors import InvalidRequestError
-from placewright.core.model import Ceiling, Pool, Present, Request, Snapshot
+from placewright.core.model import Ceiling, Pool, Present, Ramp, Request, Snapshot
 from placewright.handlers.cache import Json, key_of
-from placewright.handlers.ledger import Holding, Ledger, without
+from placewright.handlers.ledger import NOTHING, Holding, Ledger, beside, without
 from placewright.handlers.surveyor import Survey
 from placewright.telemetry.views import Key
 
-_EARLIEST = datetime.min.replace(tzinfo=UTC)
+LATEST = datetime.max.replace(tzinfo=UTC)  # by then no plan dwells
+_OURS = "placewright.dev/"
 _ITEMS_BETWEEN_TURNS = 20  # reading a request takes a part of a millisecond; the loop must not be held
 
 
@@ -30,6 +35,11 @@ class Member:
         request: as read last; None: not read yet, or not readable.
         fault: why it cannot be read.
         selects_pools: whether it takes from shared pools.
+        joins: whether it is planned here by what it asks itself, whatever policies say.
+        watches: whether it wants live figures.
+        commands: metadata with our annotations alone.
+        live: the live figures that it was read with.
+        ramp: how a new plan takes its traffic; None: all at once.
         present: its plan.
         dwell_end: until when its plan does not move for savings.
         told: what its status says, as the publisher puts it; None: not known.
@@ -39,11 +49,21 @@ class Member:
     generation: int
     packed: bytes
     selects_pools: bool
+    joins: bool = True
+    watches: bool = False
+    commands: Json = field(default_factory=dict)
+    live: Live = NO_LIVE
+    ramp: Ramp | None = None
     request: Request | None = None
     fault: InvalidRequestError | None = None
     present: Present | None = None
     dwell_end: datetime | None = None
     told: object = None
+
+    @property
+    def keeps_plan(self) -> bool:
+        """Whether its plan stays although it cannot be decided: nobody knows its demand, which says nothing of it."""
+        return isinstance(self.fault, DemandUnavailableError)
 
     @property
     def resource(self) -> Json:
@@ -82,15 +102,85 @@ def covered(namespace: str, ceilings: tuple[Ceiling, ...]) -> bool:
     return any(ceiling.namespace in {None, namespace} for ceiling in ceilings)
 
 
-def wants_fleet(resource: Json, ceilings: tuple[Ceiling, ...]) -> bool:
-    """Whether a request is planned together with others: it takes from shared pools, or a ceiling counts its plan.
+def wants_fleet(resource: Json, ceilings: tuple[Ceiling, ...], *, observed: bool = False) -> bool:
+    """Whether a request is planned together with others, and so with its present plan in view.
 
     A suspended one keeps its plan as it is, and one that is being deleted goes with its plan.
+
+    Args:
+        resource: as stored.
+        ceilings: of the policies; those that count its plan tie it to others.
+        observed: whether a policy holds the plan of every request against what is observed of it.
     """
     spec, metadata = resource["spec"], resource["metadata"]
     if spec.get("suspend") or metadata.get("deletionTimestamp"):
         return False
-    return "poolSelector" in spec or covered(metadata["namespace"], ceilings)
+    return joins(resource) or observed or covered(metadata["namespace"], ceilings)
+
+
+def joins(resource: Json) -> bool:
+    """Whether a request by itself asks for what only the fleet does: it looks at present plans and live figures.
+
+    It takes from shared pools, has a demand or a bound on its replicas, follows live figures, ramps, or goes back to
+    an earlier plan.
+    """
+    spec = resource["spec"]
+    workload, replicas, gates = (spec.get(name) or {} for name in ("workload", "replicas", "gates"))
+    return bool(
+        "poolSelector" in spec
+        or "requestsPerSecond" in workload
+        or workload.get("classes")
+        or replicas.get("min")
+        or "max" in replicas
+        or "maxObservedCostDriftPercent" in gates
+        or "ramp" in spec
+        or watches(resource)
+        or rollback_to(resource)
+    )
+
+
+def watches(resource: Json) -> bool:
+    """Whether a request wants live figures."""
+    spec = resource["spec"]
+    return bool(
+        "demandFrom" in (spec.get("workload") or {})
+        or "observeFrom" in spec
+        or "revenuePerHourQuery" in (spec.get("gates") or {})
+    )
+
+
+class Steering(Protocol):
+    """The seam: what plan a member counts as having (`Ramps` does)."""
+
+    def present(self, key: Key, member: Member, fits: Callable[[Key, Holding], str]) -> Present | None:
+        """The member's plan as far as planning is concerned."""
+        ...
+
+    def reserved(self, key: Key, member: Member) -> Holding:
+        """What a plan takes that serves beside the one that stands in the status."""
+        ...
+
+    def note_short(self, key: Key, pool: str) -> None:
+        """Told which pool has no room for that; empty: all have."""
+        ...
+
+
+class StoredPlans:
+    """No ramps: each member has the plan of its status."""
+
+    def present(self, key: Key, member: Member, fits: Callable[[Key, Holding], str]) -> Present | None:
+        """That of its status."""
+        del key, fits
+        return member.present
+
+    def reserved(self, key: Key, member: Member) -> Holding:
+        """Nothing."""
+        del key, member
+        return NOTHING
+
+    def note_short(self, key: Key, pool: str) -> None:
+        """Never told anything."""
+        del key, pool
 
 
 class Members:
@@ -138,6 +228,11 @@ class Members:
             generation=int(metadata["generation"]),
             packed=_packed(resource),
             selects_pools="poolSelector" in resource["spec"],
+            joins=joins(resource),
+            watches=watches(resource),
+            commands=_commands(metadata),
+            live=NO_LIVE if kept is None else kept.live,
+            ramp=None if kept is None else kept.ramp,
             request=None if kept is None else kept.request,
             fault=None if kept is None else kept.fault,
             told=told,
@@ -156,28 +251,75 @@ class Members:
         ends = [member.dwell_end for member in self._members.values() if member.dwell_end is not None]
         return min((end for end in ends if end > now), default=None)
 
-    async def world(self, survey: Survey, now: datetime) -> World:
-        """The fleet as it stands; requests are read again where what they are read with has changed."""
-        await self._read_all(survey)
+    async def world(
+        self,
+        survey: Survey,
+        now: datetime,
+        *,
+        live: Mapping[Key, Live] | None = None,
+        steering: Steering | None = None,
+    ) -> World:
+        """The fleet as it stands; requests are read again where what they are read with has changed.
+
+        Args:
+            survey: what surrounds the requests.
+            now: an aware time.
+            live: the figures in force of members that watch some; who watches and is not among them waits.
+            steering: what plans members count as having; None: those of their statuses.
+        """
+        figures = {} if live is None else live
+        steering = steering or StoredPlans()
+        await self._read_all(survey, figures)
         members = self._members
-        waiting = frozenset(key for key, member in members.items() if survey.fault and member.selects_pools)
-        # What is planned by nobody here keeps its GPUs: suspended, being deleted, or waiting for Nodes to be readable.
-        kept = {key: held for key, held in self.ledger.items() if key in waiting or key not in members}
-        pools = self._rooms({name: without(pool, list(kept.values())) for name, pool in survey.pools.items()})
-        deciding = []
-        for key in sorted(members):
-            if members[key].request is not None and key not in waiting:
-                members[key] = _on(members[key], pools)
-                deciding.append(members[key])
+        blind = {key for key, member in members.items() if survey.fault and member.selects_pools}
+        unseen = {key for key, member in members.items() if live is not None and member.watches and key not in live}
+        # What is planned by nobody here keeps its GPUs: suspended, being deleted, or waiting for what it is read from.
+        kept = {
+            key: held
+            for key, held in self.ledger.items()
+            if key in blind or key in unseen or key not in members or members[key].keeps_plan
+        }
+        pools = {name: without(pool, list(kept.values())) for name, pool in survey.pools.items()}
+        deciding = [
+            key for key in sorted(members) if members[key].request is not None and key not in blind | unseen
+        ]
+        presents = self._presents(deciding, pools, steering, now)
+        pools = self._rooms(self._set_aside(deciding, pools, steering))
+        for key in deciding:
+            members[key] = _on(members[key], pools)
         snapshot = Snapshot(
-            requests=tuple(member.request for member in deciding if member.request is not None),
+            requests=tuple(request for key in deciding if (request := members[key].request) is not None),
             pools=tuple(pools[name] for name in sorted(pools)),
-            present=tuple(_dwelling(member, now) for member in deciding if member.present is not None),
+            present=tuple(found for key in deciding if (found := presents[key]) is not None),
             ceilings=tuple(_left(ceiling, kept) for ceiling in survey.ceilings),
         )
-        return World(survey=survey, members=dict(members), snapshot=snapshot, waiting=waiting)
+        return World(survey=survey, members=dict(members), snapshot=snapshot, waiting=frozenset(blind))
 
-    async def _read_all(self, survey: Survey) -> None:
+    def _presents(
+        self, deciding: list[Key], pools: Mapping[str, Pool], steering: Steering, now: datetime
+    ) -> dict[Key, Present | None]:
+        holdings = dict(self.ledger.items())
+
+        def short(key: Key, holding: Holding) -> str:
+            others = [held for other, held in holdings.items() if other != key and other in self._members]
+            _, lacking = beside(pools, others, {key: holding})
+            return lacking.get(key, "")
+
+        return {key: steering.present(key, _dwelling(self._members[key], now), short) for key in deciding}
+
+    def _set_aside(self, deciding: list[Key], pools: dict[str, Pool], steering: Steering) -> dict[str, Pool]:
+        """The pools without what plans take that serve beside those of the statuses, as far as there is room."""
+        asked = {key: steering.reserved(key, self._members[key]) for key in deciding}
+        asked = {key: holding for key, holding in asked.items() if holding.pools}
+        if not asked:
+            return pools
+        standing = [self.ledger.of(key) for key in deciding]
+        rooms, short = beside(pools, standing, asked)
+        for key in asked:
+            steering.note_short(key, short.get(key, ""))
+        return rooms
+
+    async def _read_all(self, survey: Survey, live: Mapping[Key, Live]) -> None:
         outline = _outline(survey)
         if outline != self._read.outline:
             self._read.outline = outline
@@ -186,9 +328,12 @@ class Members:
         count = 0
         for key in tuple(self._members):
             found = self._members.get(key)  # it may go while the loop turns
-            if found is None or _is_read(found) or (survey.fault and found.selects_pools):
+            if found is None or (survey.fault and found.selects_pools):
                 continue
-            self._members[key] = self._with_request(found, survey)
+            figures = live.get(key, found.live) if found.watches else NO_LIVE
+            if _is_read(found) and found.live == figures:
+                continue
+            self._members[key] = self._with_request(replace(found, live=figures), survey)
             count += 1
             if count % _ITEMS_BETWEEN_TURNS == 0:
                 await asyncio.sleep(0)
@@ -196,10 +341,12 @@ class Members:
     def _with_request(self, member: Member, survey: Survey) -> Member:
         resource = member.resource
         try:
-            request = convert.to_request(parse(resource), survey.surroundings)
+            parsed = parse(resource)
+            request = convert.to_request(parsed, survey.surroundings, member.live)
+            ramp = ramp_of(parsed.spec)
         except InvalidRequestError as error:
-            return replace(member, request=None, fault=error)
-        return self._with_present(replace(member, request=request, fault=None), resource)
+            return replace(member, request=None, fault=error, ramp=None)
+        return self._with_present(replace(member, request=request, ramp=ramp, fault=None), resource)
 
     def _with_present(self, member: Member, resource: Json) -> Member:
         """Reads the plan of the status; its request says how long it dwells."""
@@ -208,7 +355,7 @@ class Members:
         stabilization = member.request.stabilization
         return replace(
             member,
-            present=present.present_of(resource, stabilization, _EARLIEST),
+            present=present.present_of(resource, stabilization, LATEST),
             dwell_end=present.dwell_ends(resource, stabilization),
         )
 
@@ -233,10 +380,11 @@ def _on(member: Member, pools: Mapping[str, Pool]) -> Member:
     return replace(member, request=replace(member.request, pools=fresh))
 
 
-def _dwelling(member: Member, now: datetime) -> Present:
-    assert member.present is not None
-    dwells = member.dwell_end is not None and now < member.dwell_end
-    return member.present if member.present.dwells == dwells else replace(member.present, dwells=dwells)
+def _dwelling(member: Member, now: datetime) -> Member:
+    """The member with whether its plan dwells now."""
+    if member.present is None or member.dwell_end is None or now >= member.dwell_end:
+        return member
+    return replace(member, present=replace(member.present, dwells=True))
 
 
 def _left(ceiling: Ceiling, kept: Mapping[Key, Holding]) -> Ceiling:
@@ -257,6 +405,11 @@ def _outline(survey: Survey) -> object:
         },
         around.unusable,
     )
+
+
+def _commands(metadata: Json) -> Json:
+    given = metadata.get("annotations") or {}
+    return {"metadata": {"annotations": {name: text for name, text in given.items() if name.startswith(_OURS)}}}
 
 
 def _packed(resource: Json) -> bytes:
