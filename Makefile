@@ -64,7 +64,7 @@ bench: $(STAMP) ## speed and memory, as ratios from one run
 
 lock: $(STAMP) ## write the locks again from pyproject.toml (needs uv)
 	@for kind in dev runtime; do \
-	  extra="--extra s3"; [ $$kind = dev ] && extra="--extra dev"; \
+	  extra="--extra s3 --extra forecast"; [ $$kind = dev ] && extra="--extra dev"; \
 	  uv pip compile pyproject.toml $$extra --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --quiet -o requirements/$$kind.lock || exit 1; \
 	done
 
