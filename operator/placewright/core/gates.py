@@ -127,7 +127,7 @@ def cost_per_million_tokens_cap(gates: Gates) -> float | None:
     revenue = gates.revenue
     if gates.max_cost_to_revenue_ratio is not None and revenue is not None and not revenue.observed:
         stated = revenue.per_million_tokens
-        if stated is not None and isfinite(stated) and stated > 0.0:
+        if stated is not None and isfinite(stated) and stated >= 0.0:
             caps.append(gates.max_cost_to_revenue_ratio * stated)
     return min(caps, default=None)
 
