@@ -6,7 +6,7 @@ from typing import Final
 
 from placewright import catalog
 from placewright.api import hardware as api
-from placewright.api.policies import policy_price
+from placewright.api.prices import policy_price
 from placewright.api.spec import PlacementRequestSpec
 from placewright.api.surroundings import NoPoolsError, Surroundings, selects
 from placewright.core import model as core
@@ -101,7 +101,7 @@ def _pool(given: api.Pool, where: str, surroundings: Surroundings) -> core.Pool:
     gpu, intra, inter = hardware(given.gpu, given.accelerator, given.interconnect, where)
     price = given.price_per_gpu_hour
     if price is None:
-        listed = policy_price(surroundings.policies, gpu.name)
+        listed = policy_price(surroundings.policies, gpu.name, live=surroundings.prices).price
         price = listed.per_gpu_hour if listed is not None else None
     return core.Pool(
         name=given.name,

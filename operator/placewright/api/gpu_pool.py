@@ -135,7 +135,7 @@ class PoolPrice(StatusPart):
     per_gpu_hour: float
     """USD per GPU and hour."""
     source: Annotated[str, Field(max_length=512)]
-    """Where the price comes from: Spec, PolicyTable (a PlacementPolicy), NodeLabel or InstanceTypes."""
+    """Where it comes from: Spec, PriceSource or PolicyTable (of a PlacementPolicy), NodeLabel or InstanceTypes."""
     as_of: Time | None = None
     """Since when the price holds; absent when its source does not say."""
 
@@ -178,8 +178,8 @@ class GPUPoolStatus(StatusPart):
     """Generation of the spec that this status speaks of; -1 before the pool is seen."""
     conditions: Annotated[list[Condition], Field(max_length=16, json_schema_extra=list_map("type"))] | None = None
     """Ready, with NodesFound or StockDeclared when plans may use the pool; the rest are there only while they are true:
-    NoNodesMatch, UnknownGPU, MixedGPUs, NodesClaimedTwice, NoPrice, PriceIgnored, PricesDiffer, PriceOfOtherRegion,
-    PriceOld, InvalidSpec."""
+    NoNodesMatch, UnknownGPU, MixedGPUs, NodesClaimedTwice, NoPrice, PriceIgnored, PricesHeldBack, PricesStale,
+    PricesDiffer, PriceOfOtherRegion, PriceOld, InvalidSpec."""
     gpu: Key | None = None
     """GPU kind."""
     nodes: int | None = None

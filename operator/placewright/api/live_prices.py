@@ -1,4 +1,4 @@
-"""Prices that sources give, as values, and what a PlacementPolicy's status keeps of them across restarts."""
+"""How sources of prices are watched, and what the status of a PlacementPolicy keeps of them across restarts."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,77 +9,19 @@ from placewright.api.base import duration_seconds
 from placewright.api.conditions import timestamp
 from placewright.api.figures import figure
 from placewright.api.placement_policy import PlacementPolicy
-from placewright.api.policies import policy_price
+from placewright.api.price_rows import LivePrice, PriceKey
 from placewright.api.price_sources import (
     DEFAULT_LIVE_CHANGE_PERCENT,
     DEFAULT_LIVE_MAX_AGE,
     MAX_PRICE_STATES,
     PriceSource,
 )
+from placewright.api.prices import policy_price
 from placewright.core.figures import number
 from placewright.core.price_watch import HeldBack, HoldReason, PriceRules, PriceState, restored
 
 LEAST_REFRESH_SECONDS: Final = 10.0
 _LOOKS_IN_A_GAP: Final = 3.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class PriceKey:
-    """What a price is of.
-
-    Attributes:
-        gpu: key of the GPU catalog, or the name of an accelerator.
-        capacity_type: OnDemand, Spot or Reserved; empty: any.
-        zone: empty: any.
-        instance_type: empty: any.
-    """
-
-    gpu: str
-    capacity_type: str = ""
-    zone: str = ""
-    instance_type: str = ""
-
-    def __str__(self) -> str:
-        """Write it as people say it: `L40S, Spot, eu-west-1a`."""
-        return ", ".join(part for part in (self.gpu, self.capacity_type, self.zone, self.instance_type) if part)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceRow:
-    """What a source says of one price.
-
-    Attributes:
-        key: what it is of.
-        per_gpu_hour: USD; it may be zero, negative, infinite or no number at all.
-        as_of: since when it holds; None: the source does not say.
-    """
-
-    key: PriceKey
-    per_gpu_hour: float
-    as_of: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LivePrice:
-    """What is in force of a price that a source gives.
-
-    Attributes:
-        key: what it is of.
-        policy: name of the PlacementPolicy that has the source.
-        source: its name there.
-        per_gpu_hour: USD; None: the source never gave a price that was believed.
-        as_of: since when it holds, or is in force where the source does not say.
-        stale: why it is stale, in one line; empty: it is not.
-        held: what the source says now and is not believed, in one line; empty: nothing.
-    """
-
-    key: PriceKey
-    policy: str
-    source: str
-    per_gpu_hour: float | None
-    as_of: datetime | None = None
-    stale: str = ""
-    held: str = ""
 
 
 # ------------------------------------------------------------------------------------------------------- the spec
@@ -125,7 +67,7 @@ def static_price(policies: Iterable[PlacementPolicy], key: PriceKey) -> float | 
         zone=key.zone or None,
         instance_type=key.instance_type or None,
     )
-    return found.per_gpu_hour if found is not None else None
+    return found.price.per_gpu_hour if found.price is not None else None
 
 
 # ------------------------------------------------------------------------------------------------------- in words

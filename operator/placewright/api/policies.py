@@ -1,14 +1,12 @@
-"""What PlacementPolicies say of requests: limits that gates may only be stricter than, live inputs, and prices."""
+"""What PlacementPolicies say of requests: limits that gates may only be stricter than, and live inputs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
-from placewright import catalog
 from placewright.api import spec as api
 from placewright.api.base import duration_seconds
-from placewright.api.placement_policy import PlacementPolicy, PolicyGates, Price
+from placewright.api.placement_policy import PlacementPolicy, PolicyGates
 from placewright.api.policy_inputs import PrometheusServer, RequestQueries
 from placewright.core import gates
 from placewright.core import model as core
@@ -16,15 +14,6 @@ from placewright.core import model as core
 # Least strict first.
 _ON_VIOLATION: Final = (core.OnViolation.WARN, core.OnViolation.BLOCK)
 _ON_UNKNOWN: Final = (core.OnUnknown.PASS, core.OnUnknown.WARN, core.OnUnknown.BLOCK)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyPrice:
-    """An entry of a policy's price table: USD per GPU and hour, whose it is, and since when it holds (RFC 3339)."""
-
-    per_gpu_hour: float
-    policy: str
-    as_of: str | None
 
 
 def by_name(policies: Sequence[PlacementPolicy]) -> list[PlacementPolicy]:
@@ -152,57 +141,3 @@ def input_rules(policies: Sequence[PlacementPolicy]) -> InputRules:
         queries_policy=queries_policy,
         max_age_seconds=min(ages, default=DEFAULT_MAX_AGE_SECONDS),
     )
-
-
-# ------------------------------------------------------------------------------------------------------ prices
-
-
-def policy_price(
-    policies: Sequence[PlacementPolicy],
-    gpu: str,
-    *,
-    capacity_type: str | None = None,
-    zone: str | None = None,
-    instance_type: str | None = None,
-) -> PolicyPrice | None:
-    """Return the price of a GPU by the policies' tables, or None.
-
-    Args:
-        policies: all of them; of equally exact entries the first counts, policies in the order of their names.
-        gpu: key of the GPU catalog, or the name of an accelerator.
-        capacity_type: OnDemand, Spot or Reserved; None: not known, so that no entry which names one applies.
-        zone: zone of the nodes; None: not known.
-        instance_type: of the nodes; None: not known.
-    """
-    known = (capacity_type, zone, instance_type)
-    best: tuple[int, PolicyPrice] | None = None
-    for policy in by_name(policies):
-        for entry in policy.spec.prices or ():
-            exactness = _exactness(entry, known)
-            if exactness is None or not same_gpu(entry.gpu, gpu) or (best is not None and exactness <= best[0]):
-                continue
-            price = PolicyPrice(per_gpu_hour=entry.price_per_gpu_hour, policy=policy.metadata.name, as_of=entry.as_of)
-            best = (exactness, price)
-    return best[1] if best is not None else None
-
-
-def _exactness(entry: Price, known: tuple[str | None, str | None, str | None]) -> int | None:
-    """How many facts of a pool an entry names; None: one of them is another, or is not known."""
-    asked = (entry.capacity_type, entry.zone, entry.instance_type)
-    if any(want is not None and want != have for want, have in zip(asked, known, strict=True)):
-        return None
-    return sum(want is not None for want in asked)
-
-
-def same_gpu(one: str, other: str) -> bool:
-    """Say whether two names mean one GPU kind: the same text, or names of one row of the catalog."""
-    return one == other or gpu_key(one) == gpu_key(other)
-
-
-@lru_cache(maxsize=1024)
-def gpu_key(name: str) -> str:
-    """Return the catalog's key of a GPU by any of its names; the name itself when the catalog does not hold it."""
-    try:
-        return catalog.gpu(name).name
-    except catalog.UnknownKeyError:
-        return name

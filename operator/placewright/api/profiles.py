@@ -15,7 +15,7 @@ from placewright import catalog
 from placewright.api import spec as api
 from placewright.api.base import duration_seconds
 from placewright.api.performance_profile import PerformanceProfile
-from placewright.api.policies import gpu_key
+from placewright.api.prices import gpu_key
 from placewright.api.surroundings import Surroundings, SurroundingsError
 from placewright.core import model as core
 from placewright.core.errors import InvalidRequestError

@@ -9,6 +9,7 @@ from typing import Final
 from placewright.api.hardware import LabelSelector, SelectorTerm
 from placewright.api.performance_profile import PerformanceProfile
 from placewright.api.placement_policy import PlacementPolicy
+from placewright.api.price_rows import LivePrice
 from placewright.api.spec import Measurement
 from placewright.core import model as core
 from placewright.core.errors import InvalidRequestError
@@ -34,11 +35,13 @@ class SharedPool:
         pool: its GPUs and their price, with `shared` set.
         labels: of the GPUPool, for selectors.
         price_as_of: since when the price holds; None: its source does not say.
+        price_fault: why the price is stale, in one line; empty: it is not.
     """
 
     pool: core.Pool
     labels: Mapping[str, str]
     price_as_of: datetime | None = None
+    price_fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +61,14 @@ class Surroundings:
         policies: all PlacementPolicies, in any order.
         profiles: all PerformanceProfiles, in any order.
         unusable: GPUPools by name that exist and cannot be used, so that a selector's fault can name them.
+        prices: what the policies' sources of prices give, for pools of requests' own.
     """
 
     pools: Mapping[str, SharedPool] = field(default_factory=dict)
     policies: tuple[PlacementPolicy, ...] = ()
     profiles: tuple[PerformanceProfile, ...] = ()
     unusable: Mapping[str, UnusablePool] = field(default_factory=dict)
+    prices: tuple[LivePrice, ...] = ()
 
     @cached_property
     def rows_by_size(self) -> Mapping[str, Mapping[tuple[int, int], Sequence[Measurement]]]:

@@ -1,9 +1,11 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from placewright.api.hardware import LabelSelector
-from placewright.api.policies import effective_gates, policy_price, same_gpu
+from placewright.api.policies import effective_gates
+from placewright.api.prices import policy_price, same_gpu
 from placewright.api.spec import Gates
 from placewright.api.surroundings import ceilings, selects
 from placewright.core.model import Ceiling, OnUnknown, OnViolation
@@ -123,7 +125,7 @@ PRICES = [
 def test_the_most_exact_price_counts_and_of_equals_the_first(
     gpu: str, known: dict[str, str], price: float | None
 ) -> None:
-    found = policy_price((policy("table", prices=PRICES),), gpu, **known)
+    found = policy_price((policy("table", prices=PRICES),), gpu, **known).price
 
     assert (found.per_gpu_hour if found is not None else None) == price
 
@@ -131,10 +133,10 @@ def test_the_most_exact_price_counts_and_of_equals_the_first(
 def test_policies_price_in_the_order_of_their_names_and_tell_the_date() -> None:
     first = policy("a", prices=[{"gpu": "L40S", "pricePerGPUHour": 2.0, "asOf": "2026-11-01T00:00:00Z"}])
     second = policy("b", prices=[{"gpu": "L40S", "pricePerGPUHour": 1.0}])
-    found = policy_price((second, first), "L40S")
+    found = policy_price((second, first), "L40S").price
 
     assert found is not None
-    assert (found.per_gpu_hour, found.policy, found.as_of) == (2.0, "a", "2026-11-01T00:00:00Z")
+    assert (found.per_gpu_hour, found.policy, found.as_of) == (2.0, "a", datetime(2026, 11, 1, tzinfo=UTC))
 
 
 def test_gpus_are_the_same_by_any_name_of_the_catalog() -> None:

@@ -8,6 +8,7 @@ from typing import Final
 from placewright.api.conditions import Condition
 from placewright.api.gpu_pool import GPUPool
 from placewright.api.placement_policy import PlacementPolicy
+from placewright.api.price_rows import LivePrice
 from placewright.core import model as core
 from placewright.core.errors import InvalidRequestError
 from placewright.kube.client import Json
@@ -40,6 +41,7 @@ def observe_pools(
     pods: Sequence[Json],
     *,
     now: datetime,
+    prices: Sequence[LivePrice] = (),
 ) -> tuple[ObservedPool, ...]:
     """Find what each pool has.
 
@@ -51,6 +53,7 @@ def observe_pools(
         nodes: Nodes as the API server gives them, or trimmed (`trim_node`).
         pods: Pods of all namespaces, or trimmed (`trim_pod`).
         now: tells old prices.
+        prices: what the policies' sources of prices give.
 
     Returns:
         One for each pool, in the order given.
@@ -63,7 +66,7 @@ def observe_pools(
         if pool.spec.node_selector is not None and not isinstance(gpu, InvalidRequestError):
             selections[pool.metadata.name] = select(pool, gpu, with_gpus, plain)
     scene = _Scene(
-        tables=PriceTables(policies),
+        tables=PriceTables(policies, prices),
         held=held_by_others(pods),
         claimed=claims(list(selections.values())),
         now=now,

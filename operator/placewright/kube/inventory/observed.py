@@ -27,15 +27,17 @@ class ObservedPrice:
 
     Attributes:
         per_gpu_hour: USD.
-        source: Spec, PolicyTable, NodeLabel or InstanceTypes.
+        source: Spec, PriceSource, PolicyTable, NodeLabel or InstanceTypes.
         as_of: since when it holds; None: its source does not say.
-        detail: which policy, Node or instance type; empty for Spec.
+        detail: which source, policy, Node or instance type; empty for Spec.
+        stale: why it is stale, in one line; empty: it is not.
     """
 
     per_gpu_hour: float
     source: str
     as_of: datetime | None = None
     detail: str = ""
+    stale: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ PRICE_IGNORED: Final = "PriceIgnored"
 PRICES_DIFFER: Final = "PricesDiffer"
 PRICE_ELSEWHERE: Final = "PriceOfOtherRegion"
 PRICE_OLD: Final = "PriceOld"
+PRICES_STALE: Final = "PricesStale"
+PRICES_HELD_BACK: Final = "PricesHeldBack"
 INVALID_SPEC: Final = "InvalidSpec"
 
 ENDS_A_POOL: Final = frozenset({NO_NODES_MATCH, UNKNOWN_GPU, CLAIMED_TWICE})
@@ -93,6 +95,10 @@ def of_pricing(pricing: Pricing, *, old: bool) -> list[Condition]:
         )
     if pricing.ignored:
         found.append(problem(PRICE_IGNORED, f"no positive number of USD on Node {listed(pricing.ignored)}"))
+    if pricing.held:
+        found.append(problem(PRICES_HELD_BACK, listed(pricing.held)))
+    if price is not None and price.stale:
+        found.append(problem(PRICES_STALE, f"{price_text(price)} stays in force: {price.stale}"))
     if pricing.differing:
         told = f"the dearest counts for all ({listed(pricing.differing)}); make a pool of each price"
         found.append(problem(PRICES_DIFFER, told))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from placewright.api.live_prices import PriceRow
+from placewright.api.price_rows import PriceRow
 from placewright.api.price_sources import PriceFile
 from placewright.telemetry.prices.errors import PriceSourceError, wrong
 from placewright.telemetry.prices.tables import MAX_BYTES, form_of, read_table

@@ -15,8 +15,9 @@ from typing import Any, Final, Literal
 import aiohttp
 
 from placewright import catalog
-from placewright.api.live_prices import PriceKey, PriceRow, read_time
+from placewright.api.live_prices import read_time
 from placewright.api.parse import shown
+from placewright.api.price_rows import PriceKey, PriceRow
 from placewright.api.price_sources import PriceOpenCost
 from placewright.telemetry.prices.errors import PriceSourceError, wrong
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from placewright.api.hardware import PRICE_MAX
-from placewright.api.live_prices import PriceKey, PriceRow, read_time
+from placewright.api.live_prices import read_time
 from placewright.api.parse import shown
-from placewright.api.policies import gpu_key
+from placewright.api.price_rows import PriceKey, PriceRow
+from placewright.api.prices import gpu_key
 from placewright.telemetry.prices.errors import wants_one_of, wrong
 
 GPU: Final = "gpu"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from placewright import catalog
-from placewright.api.live_prices import PriceKey, PriceRow
+from placewright.api.price_rows import PriceKey, PriceRow
 from placewright.api.price_sources import MAX_PRICE_STATES
 from placewright.telemetry.prices.errors import PriceSourceError, wrong
 from placewright.telemetry.prices.rows import CAPACITY_TYPE, GPU, INSTANCE_TYPE, ZONE, row_of

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
-from placewright.api.live_prices import PriceKey, PriceRow
 from placewright.api.parse import shown
+from placewright.api.price_rows import PriceKey, PriceRow
 from placewright.api.price_sources import MAX_PRICE_STATES
 from placewright.telemetry.prices.errors import PriceSourceError, wants_one_of, wrong
 from placewright.telemetry.prices.rows import COLUMNS, PRICE, REQUIRED, column_of, row_of
