@@ -2,7 +2,8 @@
 
 `look` is a pure function of the ramp, its memory, the gates and `now`: it advances by one step, holds, or rolls back.
 It never goes forward on a failing or unknown gate, and never before the gates have passed for hold_seconds without a
-gap, unless somebody promotes, which skips the time and never a gate. docs/ramps.md tells it in full.
+gap, unless somebody promotes, which skips the time and never a gate. Messages say how long a time lasts, not what is
+left of it, so that they stay true while nothing happens. docs/ramps.md tells it in full.
 """
 
 from collections.abc import Sequence
@@ -151,18 +152,18 @@ def _passing(ramp: Ramp, seen: _Seen, *, promoted: bool) -> RampVerdict:
     """All gates pass: go on when their time is over, or when somebody says so."""
     state = seen.state
     following = next_step(ramp, state)
-    left = ramp.hold_seconds - (seen.passing_for or 0.0)
-    aim = "completing" if following is None else f"entering {_place(ramp, following)}"
-    if left > 0.0 and not promoted:
-        message = f"all gates pass for {_span(seen.passing_for or 0.0)}; {_span(left)} more before {aim}"
+    long = seen.passing_for or 0.0
+    aim = "the ramp is completed" if following is None else f"{_place(ramp, following)} is entered"
+    if long < ramp.hold_seconds and not promoted:
+        message = f"all gates pass; {aim} when they have for {_span(ramp.hold_seconds)} without a gap"
         return _hold(state, RampPhase.PROGRESSING, RampReason.GATES_PASSING, message)
     if following is None:
         return _completed(ramp, seen)
     if not ramp.auto_promote and not promoted:
-        message = f"all gates pass for {_span(seen.passing_for or 0.0)}; somebody must promote before {aim}"
+        message = f"all gates have passed for {_span(ramp.hold_seconds)}; {aim} when somebody promotes it"
         return _hold(state, RampPhase.HOLDING, RampReason.AWAITING_PROMOTION, message)
     entered = replace(state, step=following, phase=RampPhase.PROGRESSING, passing_since=None, failing_since=None)
-    how = "promoted while all gates pass" if left > 0.0 else f"all gates passed for {_span(seen.passing_for or 0.0)}"
+    how = "promoted while all gates pass" if long < ramp.hold_seconds else f"all gates passed for {_span(long)}"
     message = f"entered {_place(ramp, following)}: {how}"
     return RampVerdict(action=RampAction.ADVANCE, state=entered, reason=RampReason.STEP_ENTERED, message=message)
 
@@ -181,7 +182,7 @@ def _stopped(ramp: Ramp, seen: _Seen) -> RampVerdict:
     reason = RampReason.GATE_FAILS if failing else RampReason.GATE_UNKNOWN
     message = f"holds at {_place(ramp, seen.state.step)}: {_told(seen.failing or seen.unknown)}"
     if seen.failing_for is not None and ramp.rollback_after_seconds is not None:
-        message += f"; goes back in {_span(ramp.rollback_after_seconds - seen.failing_for)} unless that ends"
+        message += f"; it goes back when a gate of this step fails for {_span(ramp.rollback_after_seconds)}"
     return _hold(seen.state, RampPhase.HOLDING, reason, message)
 
 
