@@ -48,7 +48,7 @@ class _Season:
         return 2.0 * self.seconds - _SLACK_BINS * self.bin_seconds
 
 
-DAILY = _Season(name="day", seconds=DAY_SECONDS, bin_seconds=900.0)
+DAILY = _Season(name="day", seconds=DAY_SECONDS, bin_seconds=1800.0)
 WEEKLY = _Season(name="week", seconds=WEEK_SECONDS, bin_seconds=3600.0)
 
 
