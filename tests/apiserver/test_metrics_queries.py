@@ -60,6 +60,7 @@ EXPECTED: list[tuple[str, list[float]]] = [
     ("1 - placewright_fleet_ceiling", [0.22]),
     ("1 - placewright_namespace_ceiling", [0.04]),
     ("placewright_price_held_back", [1]),
+    ("price_source_fresh == 0", [0]),
     ('type="Stalled"', [1, 1]),
     ('state="allocated"', [20 / 28]),
     ('state="free"', [8 * 1.2]),

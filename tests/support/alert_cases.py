@@ -136,10 +136,10 @@ CASES = (
     ),
     Case(
         alert="PlacewrightPricesStale",
-        fires=((_request("input_fresh", 'input="Prices"'), "0x300"),),
-        quiet=(((_request("input_fresh", 'input="Prices"'), "1x300"),),),
+        fires=(('placewright_price_source_fresh{policy="default", source="opencost"}', "0x300"),),
+        quiet=((('placewright_price_source_fresh{policy="default", source="opencost"}', "1x300"),),),
         after=30,
-        labels=f'{CHAT}, input="Prices"',
+        labels='policy="default", source="opencost"',
     ),
     Case(
         alert="PlacewrightPriceHeldBack",

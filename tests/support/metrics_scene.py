@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from placewright.core.model import FleetReport, GateOutcome, GateResult, MoveReason, SolveStatus
-from placewright.telemetry.live_figures import HeldPrice, InputFigure, InputName, LiveFigures
+from placewright.telemetry.live_figures import InputFigure, InputName, LiveFigures
 from placewright.telemetry.metrics import Metrics, Parts, Vitals
-from placewright.telemetry.views import Key, ceiling_views, pool_view_of, view_of
+from placewright.telemetry.policy_views import policy_view_of
+from placewright.telemetry.views import Key, pool_view_of, view_of
 from tests.support.requests import condition, stored
 
 Json = dict[str, Any]
@@ -75,7 +76,7 @@ RAMPING = stored(
         "solver": {"gapPercent": 2},
         "inputs": {"demandAsOf": "2026-11-21T10:00:00Z", "revenueAsOf": "2026-11-21T09:00:00Z"},
         "demand": {"asOf": "2026-11-21T10:00:00Z", "source": "preset vllm", "requestsPerSecond": 4.0},
-        "observed": {"costPerMillionTokens": 3.0},
+        "observed": {"costPerMillionTokens": 3.0, "ratioToPredicted": 1.3, "asOf": "2026-11-21T10:00:00Z"},
         "ramp": {"planId": "p-1", "step": 1, "steps": 3, "percent": 50, "phase": "Holding", "reason": "GateUnknown"},
     },
 )
@@ -120,6 +121,22 @@ POLICY: Json = {
     "kind": "PlacementPolicy",
     "metadata": {"name": "default"},
     "spec": {"maxCostPerHour": 40, "namespaces": [{"name": "serving", "maxCostPerHour": 20}]},
+    "status": {
+        "priceSources": [
+            {"name": "opencost", "state": "Stale", "message": "HTTP 503"},
+            {"name": "x", "state": "Fresh"},
+        ],
+        "prices": [
+            {"source": "opencost", "gpu": "L40S", "perGPUHour": 1.2},
+            {
+                "source": "opencost",
+                "gpu": "H100",
+                "capacityType": "Spot",
+                "perGPUHour": 2.0,
+                "heldBack": {"perGPUHour": 30.0, "reason": "Jump"},
+            },
+        ],
+    },
 }
 POOL: Json = {
     "kind": "GPUPool",
@@ -143,7 +160,6 @@ REPORT = FleetReport(
     placed=2,
     refused=1,
 )
-HELD = HeldPrice(policy="default", source="opencost", gpu="H100", capacity_type="Spot")
 LIVE: dict[Key, LiveFigures] = {
     ("serving", "chat"): LiveFigures(
         gates=(
@@ -191,10 +207,9 @@ def metrics() -> Metrics:
         vitals=lambda: Vitals(queue_depth=0, watch_last_event_timestamp_seconds=1.0),
         parts=Parts(
             pools=lambda: [pool_view_of(POOL)],
-            ceilings=lambda: list(ceiling_views(POLICY)),
+            policies=lambda: [policy_view_of(POLICY)],
             fleet=lambda: REPORT,
             live=LIVE.get,
-            held_prices=lambda: [HELD],
             audit=lambda: AUDIT,
         ),
     )

@@ -32,6 +32,7 @@ from placewright.kube.events import EventRecorder, TokenBucket
 from placewright.kube.status import WriteResult
 from placewright.telemetry.health import Health, Heartbeats
 from placewright.telemetry.metrics import Metrics, Parts, Vitals
+from placewright.telemetry.policy_views import PolicyView, policy_view_of
 from placewright.telemetry.server import HttpServer, parse_address
 from placewright.telemetry.views import Key, PoolView, pool_view_of
 
@@ -92,7 +93,7 @@ class Operator:
             version=__version__,
             views=self.cache.views,
             vitals=self._vitals,
-            parts=Parts(pools=self._pool_views, fleet=lambda: self.fleet.report),
+            parts=Parts(pools=self._pool_views, policies=self._policy_views, fleet=lambda: self.fleet.report),
         )
         self.recorder = EventRecorder(client, bucket=TokenBucket(per_second=_EVENTS_PER_SECOND, burst=_EVENTS_BURST))
         self.surveyor = Surveyor(client, changed=self._on_survey, resync_seconds=options.resync_seconds)
@@ -262,6 +263,9 @@ class Operator:
 
     def _pool_views(self) -> Collection[PoolView]:
         return [pool_view_of(known.resource) for known in self.surveyor.pools.objects()]
+
+    def _policy_views(self) -> Collection[PolicyView]:
+        return [policy_view_of(known.resource) for known in self.surveyor.policies.objects()]
 
     def _on_write(self, result: WriteResult) -> None:
         self.metrics.status_writes_total.labels(str(result)).inc()

@@ -1,13 +1,13 @@
-"""Series about live inputs and what follows from them: demand, observed cost, ramps, ceilings, held prices."""
+"""Series about live inputs and what follows from them: demand, observed cost, ramps."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from math import isfinite
 
 from prometheus_client.core import GaugeMetricFamily
 
 from placewright.telemetry.families import REQUEST_LABELS, gauge, usage_ratio
-from placewright.telemetry.live_figures import HeldPrice, LiveFigures
-from placewright.telemetry.views import CeilingView, Key, RequestView
+from placewright.telemetry.live_figures import LiveFigures
+from placewright.telemetry.views import Key, RequestView
 
 _NOTHING = LiveFigures()
 
@@ -23,54 +23,6 @@ def live_families(views: tuple[RequestView, ...], live: Mapping[Key, LiveFigures
     yield from _observed_families(views, live)
     yield from _input_families(views, live)
     yield from _ramp_families(views)
-
-
-def ceiling_families(views: Iterable[RequestView], ceilings: Iterable[CeilingView]) -> Iterator[GaugeMetricFamily]:
-    """The ceilings of PlacementPolicies, and how much of each the approved plans take."""
-    fleet = gauge("fleet_ceiling_usd_per_hour", "Ceiling of a policy on all plans, in USD per hour.", ["policy"])
-    fleet_usage = gauge(
-        "fleet_ceiling_usage_ratio", "Predicted cost of all approved plans divided by the ceiling.", ["policy"]
-    )
-    labels = ["namespace", "policy"]
-    space = gauge("namespace_ceiling_usd_per_hour", "Ceiling of a policy on a namespace, in USD per hour.", labels)
-    space_usage = gauge(
-        "namespace_ceiling_usage_ratio",
-        "Predicted cost of a namespace's approved plans divided by the ceiling.",
-        labels,
-    )
-    spent = _spent(views)
-    least: dict[tuple[str, str], CeilingView] = {}
-    for ceiling in sorted(ceilings, key=lambda one: -one.max_cost_per_hour):
-        least[ceiling.policy, ceiling.namespace] = ceiling  # one series for each, also where a list names it twice
-    for ceiling in least.values():
-        values = [ceiling.namespace, ceiling.policy] if ceiling.namespace else [ceiling.policy]
-        limit, usage = (space, space_usage) if ceiling.namespace else (fleet, fleet_usage)
-        limit.add_metric(values, ceiling.max_cost_per_hour)
-        taken = spent.get(ceiling.namespace, 0.0) if ceiling.namespace else sum(spent.values())
-        ratio = usage_ratio(taken, ceiling.max_cost_per_hour)
-        if ratio is not None:
-            usage.add_metric(values, ratio)
-    yield from (fleet, fleet_usage, space, space_usage)
-
-
-def held_price_family(held: Iterable[HeldPrice]) -> GaugeMetricFamily:
-    """Prices that are not believed yet."""
-    family = gauge(
-        "price_held_back",
-        "Always 1 while a price of a source is not believed; the one before stays in force.",
-        ["policy", "source", "gpu", "capacity_type"],
-    )
-    for labels in sorted({(one.policy, one.source, one.gpu, one.capacity_type) for one in held}):
-        family.add_metric(list(labels), 1)
-    return family
-
-
-def _spent(views: Iterable[RequestView]) -> dict[str, float]:
-    spent: dict[str, float] = {}
-    for view in views:
-        if view.layout is not None and view.layout.approved:
-            spent[view.namespace] = spent.get(view.namespace, 0.0) + view.layout.cost_usd_per_hour
-    return spent
 
 
 def _demand_families(
@@ -103,14 +55,14 @@ def _observed_families(
     ratio = gauge("observed_cost_ratio", "Observed cost of a token divided by the predicted one.", REQUEST_LABELS)
     for view in views:
         figures = live.get(view.key)
-        observed = _finite(view.observed_cost_usd_per_token if figures is None else figures.observed_cost_usd_per_token)
-        if observed is None:
-            continue
-        labels = [view.namespace, view.name]
-        cost.add_metric(labels, observed)
-        share = None if view.layout is None else usage_ratio(observed, view.layout.cost_usd_per_token)
+        observed, share = view.observed_cost_usd_per_token, view.observed_cost_ratio
+        if figures is not None:
+            observed = _finite(figures.observed_cost_usd_per_token)
+            share = None if view.layout is None else usage_ratio(observed, view.layout.cost_usd_per_token)
+        if observed is not None:
+            cost.add_metric([view.namespace, view.name], observed)
         if share is not None:
-            ratio.add_metric(labels, share)
+            ratio.add_metric([view.namespace, view.name], share)
     return cost, ratio
 
 

@@ -1,4 +1,4 @@
-"""What the operator's parts tell the metrics beside the API: live figures, held prices and the audit journal.
+"""What the operator's parts tell the metrics beside the API: live figures and the audit trail.
 
 Everything here is read on a scrape, from another thread than the operator's: the values are immutable, and a callable
 that gives them must not wait.
@@ -51,23 +51,6 @@ class LiveFigures:
     observed_cost_usd_per_token: float | None = None
     demand_requests_per_second: float | None = None
     inputs: tuple[InputFigure, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldPrice:
-    """A price that a source told and that is not believed yet; the one before stays in force.
-
-    Attributes:
-        policy: the PlacementPolicy whose source it is.
-        source: name of the source in that policy.
-        gpu: whose price it is.
-        capacity_type: OnDemand, Spot or Reserved; empty: the source does not say.
-    """
-
-    policy: str
-    source: str
-    gpu: str
-    capacity_type: str = ""
 
 
 class SinkState(Protocol):

@@ -8,10 +8,12 @@ from prometheus_client.registry import Collector
 
 from placewright.core.model import FleetReport, MoveReason
 from placewright.telemetry.families import fleet_families, pool_families, request_families
-from placewright.telemetry.live_families import ceiling_families, held_price_family, live_families
-from placewright.telemetry.live_figures import AuditState, HeldPrice, LiveFigures
+from placewright.telemetry.live_families import live_families
+from placewright.telemetry.live_figures import AuditState, LiveFigures
 from placewright.telemetry.part_families import Vitals, audit_families, operator_families
-from placewright.telemetry.views import CeilingView, Key, PoolView, RequestView
+from placewright.telemetry.policy_families import policy_families
+from placewright.telemetry.policy_views import PolicyView
+from placewright.telemetry.views import Key, PoolView, RequestView
 
 __all__ = ["FLEET_METHOD", "Metrics", "Parts", "Vitals"]
 
@@ -41,18 +43,16 @@ class Parts:
 
     Attributes:
         pools: the GPUPools as they stand.
-        ceilings: of the PlacementPolicies as they stand (`views.ceiling_views`).
+        policies: the PlacementPolicies as they stand (`policy_views.policy_view_of`).
         fleet: cost and proof of the fleet as last decided; None: before or without.
         live: exact figures of one request; None: it has no live inputs, or nothing was asked yet.
-        held_prices: prices that are not believed yet.
         audit: state of the audit trail; None: none is kept.
     """
 
     pools: Callable[[], Collection[PoolView]] = _empty
-    ceilings: Callable[[], Collection[CeilingView]] = _empty
+    policies: Callable[[], Collection[PolicyView]] = _empty
     fleet: Callable[[], FleetReport | None] = _nothing
     live: Callable[[Key], LiveFigures | None] = _not_live
-    held_prices: Callable[[], Collection[HeldPrice]] = _empty
     audit: Callable[[], AuditState | None] = _nothing
 
 
@@ -159,8 +159,7 @@ class StateCollector(Collector):
         yield from operator_families(self._version, self._vitals())
         yield from request_families(views, live)
         yield from live_families(views, live)
-        yield from ceiling_families(views, parts.ceilings())
+        yield from policy_families(views, parts.policies())
         yield from pool_families(parts.pools())
-        yield held_price_family(parts.held_prices())
         yield from fleet_families(parts.fleet())
         yield from audit_families(parts.audit())

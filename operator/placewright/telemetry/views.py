@@ -16,11 +16,11 @@ _POOL_STATES = (  # as the series name them, as the status does
     ("free", "free"),
     ("held_by_others", "heldByOthers"),
 )
-_INPUT_MARKS = {  # the field of status.inputs that dates an input, and the reason that it is not fresh
-    InputName.DEMAND: ("demandAsOf", "DemandUnavailable"),
-    InputName.REVENUE: ("revenueAsOf", "RevenueUnavailable"),
-    InputName.OBSERVATION: ("observedAsOf", "ObservationUnavailable"),
-    InputName.PRICES: ("priceAsOf", "PricesStale"),
+_INPUT_MARKS = {  # where the status dates an input, and the reason that it is not fresh
+    InputName.DEMAND: ("inputs", "demandAsOf", "DemandUnavailable"),
+    InputName.REVENUE: ("inputs", "revenueAsOf", "RevenueUnavailable"),
+    InputName.OBSERVATION: ("observed", "asOf", "ObservationUnavailable"),
+    InputName.PRICES: ("inputs", "priceAsOf", "PricesStale"),
 }
 
 
@@ -70,6 +70,7 @@ class RequestView:
     ramp: RampView | None
     demand_requests_per_second: float | None  # in force
     observed_cost_usd_per_token: float | None
+    observed_cost_ratio: float | None
     inputs: tuple[tuple[InputName, bool], ...]  # live inputs that the status speaks of, and whether they are fresh
 
     @property
@@ -100,26 +101,6 @@ class PoolView:
     price_usd_per_gpu_hour: float | None
     price_source: str
     price_as_of: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CeilingView:
-    """A PlacementPolicy's limit in USD per hour on all plans of a namespace; of the fleet when that is empty."""
-
-    policy: str
-    namespace: str
-    max_cost_per_hour: float
-
-
-def ceiling_views(resource: Mapping[str, Any]) -> Iterator[CeilingView]:
-    """The ceilings of a PlacementPolicy as the API server holds it; reads as leniently as `view_of`."""
-    spec, policy = mapping(resource, "spec"), str(resource["metadata"]["name"])
-    for namespace, limit in (
-        ("", number(spec.get("maxCostPerHour"))),
-        *((str(entry.get("name", "")), number(entry.get("maxCostPerHour"))) for entry in entries(spec, "namespaces")),
-    ):
-        if limit is not None:
-            yield CeilingView(policy=policy, namespace=namespace, max_cost_per_hour=limit)
 
 
 def pool_view_of(resource: Mapping[str, Any]) -> PoolView:
@@ -160,6 +141,7 @@ def view_of(resource: Mapping[str, Any]) -> RequestView:
         ramp=_ramp(mapping(status, "ramp")),
         demand_requests_per_second=number(mapping(status, "demand").get("requestsPerSecond")),
         observed_cost_usd_per_token=_per_token(number(mapping(status, "observed").get("costPerMillionTokens"))),
+        observed_cost_ratio=number(mapping(status, "observed").get("ratioToPredicted")),
         inputs=tuple(_inputs(status)),
     )
 
@@ -202,7 +184,6 @@ def _inputs(status: Mapping[str, Any]) -> Iterator[tuple[InputName, bool]]:
     if fresh is None:
         return
     reason = str(fresh.get("reason", "")) if fresh.get("status") == "False" else ""
-    told = mapping(status, "inputs")
-    for name, (field, fault) in _INPUT_MARKS.items():
-        if field in told or reason == fault:
+    for name, (part, field, fault) in _INPUT_MARKS.items():
+        if field in mapping(status, part) or reason == fault:
             yield name, reason != fault
