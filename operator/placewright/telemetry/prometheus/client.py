@@ -57,7 +57,7 @@ class PrometheusClient:
 
     async def _ask(self, endpoint: str, form: dict[str, str]) -> Answer:
         server, token = self.server, self._token.value()
-        form |= {"timeout": f"{server.timeout_seconds:.3f}s", "limit": str(server.max_series + 1)}
+        form |= {"timeout": f"{round(server.timeout_seconds * 1000)}ms", "limit": str(server.max_series + 1)}
         try:
             async with self._session.post(
                 f"{server.url}/api/v1/{endpoint}",
