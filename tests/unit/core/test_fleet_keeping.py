@@ -214,3 +214,30 @@ def test_more_replicas_than_a_gate_allows_are_not_added() -> None:
     more = request(0.0, replicas=ReplicaBounds(min=3), gates=Gates(max_cost_per_hour=2.0))
     (after,) = decided(more, present=now_has(before)).decisions
     assert (after.kept, plan_of(after).replicas[0].count) == (True, 1)
+
+
+def between(dear_price: float) -> tuple[Request, tuple[Present, ...]]:
+    """A request that stands on GPUs of some price beside others at $1, and its present plan."""
+    dear = shared_pool("dear", gpu="A100", price_per_gpu_hour=dear_price, nodes=1, gpus_per_node=4)
+    rows = (row("A100", "chat", 4.0), row("L40S", "chat", 4.0))
+    before = decided(a_fleet_request("chat", (dear,), rows, (traffic("chat", 4.0),)))
+    return a_fleet_request("chat", (dear, CARDS), rows, (traffic("chat", 4.0),)), now_has(before)
+
+
+def test_a_change_for_its_saving_says_what_it_saves_and_what_is_asked() -> None:
+    asked, there = between(2.0)
+    (moved,) = decided(asked, present=there).decisions
+    assert moved.move is not None
+    assert moved.move.reason is MoveReason.CHEAPER
+    assert moved.move.message == "another plan saves 50 %, at least 10 % is asked: $2/h before, $1/h now"
+
+
+def test_a_plan_that_stays_because_a_change_saves_too_little_says_so() -> None:
+    asked, there = between(1.05)
+    (stays,) = decided(asked, present=there).decisions
+    assert (stays.move, stays.kept) == (None, False)
+    assert stays.warnings == (
+        "another plan would save 4.76 %; this one stays, since a change has to save 10 % at least",
+    )
+    (best,) = decided(asked).decisions
+    assert best.warnings == ()

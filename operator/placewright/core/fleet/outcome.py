@@ -18,6 +18,7 @@ from placewright.core.model import (
     Assignment,
     Decision,
     FrontierPoint,
+    GateResult,
     Layout,
     Method,
     Move,
@@ -108,6 +109,7 @@ def decision_of(
         alternatives=_alternatives(case, plan),
         frontier=_frontier(case),
         spill=_spill(case, plan, answer.preferred),
+        warnings=_foregone(case, plan, standing, answer.preferred),
     )
     return with_move(decision, present, standing)
 
@@ -163,19 +165,19 @@ def with_move(decision: Decision, present: Present | None, standing: Standing | 
     reason = _move_reason(decision, plan, present, standing)
     old = figures.per_hour(present.cost_per_hour)
     new = "no plan" if plan is None else figures.per_hour(plan.cost_per_hour)
+    cause = _CAUSES.get(reason) or _saved(decision.request, present, plan)
     move = Move(
         reason=reason,
         old_plan_id=present.plan_id,
         old_cost_per_hour=present.cost_per_hour,
         new_cost_per_hour=None if plan is None else plan.cost_per_hour,
-        message=f"{_CAUSES[reason]}: {old} before, {new} now",
+        message=f"{cause}: {old} before, {new} now",
     )
     return replace(decision, move=move)
 
 
 _CAUSES = {
     MoveReason.SPEC_CHANGED: "the present plan is no candidate of the request any more",
-    MoveReason.CHEAPER: "another plan saves what stabilization asks for",
     MoveReason.STOCK_GONE: "the nodes that are left do not hold the present plan",
     MoveReason.PREEMPTED: "a request of higher priority needs the stock",
     MoveReason.DEMAND_CHANGED: "the present plan does not serve the demand",
@@ -183,6 +185,28 @@ _CAUSES = {
     MoveReason.GATE_FAILS: "the present plan fails a limit on cost",
     MoveReason.REPRICED: "the same layouts at other prices or figures",
 }
+
+
+def _saved(request: Request, present: Present, plan: Plan | None) -> str:
+    """What a change that is made for its saving saves, against what is asked of it."""
+    held = None if plan is None else gates.minimum_saving(request, present.cost_per_hour, plan.cost_per_hour)
+    if held is None or held.actual is None or held.result is not GateResult.PASS:
+        return "another plan has a better price per token"
+    return f"another plan saves {figures.percent(held.actual)}, at least {figures.percent(held.limit)} is asked"
+
+
+def _foregone(case: Case, plan: Plan, standing: Standing | None, preferred: Taken | None) -> tuple[str, ...]:
+    """What another plan of a demand would save, where the present one stays because that is not enough."""
+    if standing is None or standing.broken is not None or preferred is None or not case.has_demand:
+        return ()
+    held = gates.minimum_saving(case.request, plan.cost_per_hour, cost_of_taken(preferred))
+    if held.actual is None or held.actual <= _LEAST_TOLD_PERCENT or held.result is not GateResult.FAIL:
+        return ()
+    saving, asked = figures.percent(held.actual), figures.percent(held.limit)
+    return (f"another plan would save {saving}; this one stays, since a change has to save {asked} at least",)
+
+
+_LEAST_TOLD_PERCENT = 0.01
 
 
 def _move_reason(decision: Decision, plan: Plan | None, present: Present, standing: Standing | None) -> MoveReason:
