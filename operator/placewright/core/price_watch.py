@@ -136,6 +136,11 @@ def is_stale(seen_at: float | None, now: float, max_age_seconds: float | None) -
     return seen_at is None or not -60.0 <= now - seen_at <= max_age_seconds
 
 
+def is_jump(price: float, base: float) -> bool:
+    """Say whether a price is more than ten times another, or less than a tenth of it; both are above 0."""
+    return _ratio(price, base) > MAX_RATIO
+
+
 def _watched_seconds(seen_at: float | None, now: float, rules: PriceRules) -> float:
     if seen_at is None or not 0.0 <= now - seen_at <= rules.max_gap_seconds:
         return 0.0
@@ -149,7 +154,7 @@ def _reason(seen: float, base: float | None) -> HoldReason | None:
         return HoldReason.NEGATIVE
     if seen == 0.0:
         return HoldReason.ZERO
-    return HoldReason.JUMP if base is not None and _ratio(seen, base) > MAX_RATIO else None
+    return HoldReason.JUMP if base is not None and is_jump(seen, base) else None
 
 
 def _held(before: HeldBack | None, seen: float, reason: HoldReason, now: float, watched: float) -> HeldBack:

@@ -162,6 +162,10 @@ class KubeClient:
         """Applies a JSON patch to the status of an object of a cluster-wide kind; returns the stored object."""
         return await self._patch(f"{kind.path}/{quote(name, safe='')}/status", operations)
 
+    async def get_config_map(self, namespace: str, name: str) -> Json | None:
+        """One ConfigMap; None when there is none."""
+        return await self._get(f"/api/v1/namespaces/{quote(namespace, safe='')}/configmaps/{quote(name, safe='')}")
+
     async def get_request(self, namespace: str, name: str) -> Json | None:
         """One PlacementRequest; None when it is gone."""
         return await self._get(_path(namespace, name))

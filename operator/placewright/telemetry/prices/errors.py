@@ -13,10 +13,12 @@ class PriceSourceError(PlacewrightError):
 
     Attributes:
         lines: one for each fault: place, what it got, what it wants.
+        broken: whether the source is there and somebody must mend it; False: it may be out of reach for a while.
     """
 
-    def __init__(self, *lines: str) -> None:
+    def __init__(self, *lines: str, broken: bool = True) -> None:
         self.lines = lines
+        self.broken = broken
         more = f" (and {len(lines) - _TOLD_LINES} more)" if len(lines) > _TOLD_LINES else ""
         super().__init__("; ".join(lines[:_TOLD_LINES]) + more)
 

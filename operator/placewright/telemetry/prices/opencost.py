@@ -75,9 +75,11 @@ async def fetch(session: aiohttp.ClientSession, source: PriceOpenCost) -> bytes:
                     raise PriceSourceError(wrong(place, got="more", wants=f"at most {_MAX_BYTES:,} bytes"))
             return bytes(data)
     except TimeoutError:
-        raise PriceSourceError(wrong(place, got="nothing in time", wants="an answer in 10 seconds")) from None
+        raise PriceSourceError(
+            wrong(place, got="nothing in time", wants="an answer in 10 seconds"), broken=False
+        ) from None
     except (aiohttp.ClientError, OSError) as error:
-        raise PriceSourceError(wrong(place, got=type(error).__name__, wants="an answer")) from None
+        raise PriceSourceError(wrong(place, got=type(error).__name__, wants="an answer"), broken=False) from None
 
 
 def _tls(source: PriceOpenCost) -> ssl.SSLContext | bool:
