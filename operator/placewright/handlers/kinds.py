@@ -11,6 +11,7 @@ from placewright.api.placement_policy import PlacementPolicy
 from placewright.core.model import NodeValue
 from placewright.handlers.cache import Json
 from placewright.handlers.ledger import Ledger
+from placewright.handlers.prices import PriceStatus
 from placewright.handlers.reflector import Reflector
 from placewright.handlers.surveyor import Known, Survey, Surveyor
 from placewright.kube import inventory
@@ -30,6 +31,7 @@ class KindStatuses:
         ledger: what stored plans hold and cost.
         transport: writes statuses.
         count: counts writes.
+        prices: what the status of a policy of this name says of its sources of prices; None: it has none.
     """
 
     def __init__(
@@ -39,11 +41,13 @@ class KindStatuses:
         ledger: Ledger,
         transport: ObjectTransport,
         count: Callable[[WriteResult], None],
+        prices: Callable[[str], PriceStatus | None] = lambda _: None,
     ) -> None:
         self._surveyor = surveyor
         self._ledger = ledger
         self._transport = transport
         self._count = count
+        self._prices = prices
 
     async def write(self, survey: Survey, values: Mapping[str, NodeValue]) -> bool:
         """Writes what has changed.
@@ -111,7 +115,10 @@ class KindStatuses:
         known = self._surveyor.policies.objects()
         usable = [(each, each.model) for each in known if each.model is not None]
         return [
-            *((each.name, _policy_status(each.generation, model, costs)) for each, model in usable),
+            *(
+                (each.name, _policy_status(each.generation, model, costs, self._prices(each.name)))
+                for each, model in usable
+            ),
             *_invalid(known),
         ]
 
@@ -127,13 +134,23 @@ class KindStatuses:
         ]
 
 
-def _policy_status(generation: int, model: PlacementPolicy, costs: Mapping[str, float]) -> Callable[[Status], Status]:
+def _policy_status(
+    generation: int, model: PlacementPolicy, costs: Mapping[str, float], prices: PriceStatus | None
+) -> Callable[[Status], Status]:
     total = sum(costs.values())
     named = [entry.name for entry in model.spec.namespaces or ()]
     more: Status = {"costPerHour": figure(total)}
     if named:
         more["namespaces"] = [{"name": name, "costPerHour": figure(costs.get(name, 0.0))} for name in named]
-    return _ready(generation, "PolicyInForce", "limits, ceilings and prices count", more)
+    told = prices.conditions if prices is not None else ()
+    return _status(
+        generation,
+        "True",
+        "PolicyInForce",
+        "limits, ceilings and prices count",
+        more | (prices.fields if prices is not None else {}),
+        told,
+    )
 
 
 def _ready(generation: int, reason: str, message: str, more: Status) -> Callable[[Status], Status]:
@@ -155,12 +172,17 @@ def _invalid(objects: Sequence[Known[Any]]) -> list[tuple[str, Callable[[Status]
 
 
 def _status(
-    generation: int, ready: Literal["True", "False", "Unknown"], reason: str, message: str, more: Status
+    generation: int,
+    ready: Literal["True", "False", "Unknown"],
+    reason: str,
+    message: str,
+    more: Status,
+    conditions: Sequence[Condition] = (),
 ) -> Callable[[Status], Status]:
     def status(previous: Status) -> Status:
-        head = [Condition(type="Ready", status=ready, reason=reason, message=message)]
-        conditions = rendered(head, generation=generation, now=_now(), previous=previous)
-        return {"observedGeneration": generation, "conditions": conditions, **more}
+        head = [Condition(type="Ready", status=ready, reason=reason, message=message), *conditions]
+        written = rendered(head, generation=generation, now=_now(), previous=previous)
+        return {"observedGeneration": generation, "conditions": written, **more}
 
     return status
 

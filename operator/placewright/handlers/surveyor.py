@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 
@@ -11,6 +11,8 @@ from placewright.api.gpu_pool import GPUPool
 from placewright.api.parse import parse_policy, parse_pool, parse_profile
 from placewright.api.performance_profile import PerformanceProfile
 from placewright.api.placement_policy import PlacementPolicy
+from placewright.api.policies import InputRules, input_rules
+from placewright.api.price_rows import LivePrice
 from placewright.api.surroundings import EMPTY, SharedPool, Surroundings, UnusablePool, ceilings
 from placewright.core.errors import InvalidRequestError
 from placewright.core.model import Ceiling, Pool
@@ -62,6 +64,37 @@ class Survey:
     fault: str = ""
 
 
+class LivePrices(Protocol):
+    """The seam: what the policies' sources of prices give (`Prices` does)."""
+
+    def live(self) -> tuple[LivePrice, ...]:
+        """What is in force; the same object until something changes."""
+        ...
+
+    def settled(self) -> bool:
+        """Whether they are known; until then nothing is planned."""
+        ...
+
+    def wake(self) -> None:
+        """Policies have changed."""
+        ...
+
+
+class NoPrices:
+    """No policy has a source of prices."""
+
+    def live(self) -> tuple[LivePrice, ...]:
+        """Nothing."""
+        return ()
+
+    def settled(self) -> bool:
+        """Nothing is to be waited for."""
+        return True
+
+    def wake(self) -> None:
+        """Nothing is to be done."""
+
+
 class Surveyor:
     """Reads the cluster and makes a Survey of it.
 
@@ -84,6 +117,7 @@ class Surveyor:
         self._changed = changed
         self._survey: Survey | None = None
         self._rules: Surroundings | None = None
+        self._prices: LivePrices = NoPrices()
         more: dict[str, Any] = {"changed": self._news, "resync_seconds": resync_seconds}
         rules = {**more, "changed": self._new_rules}
         self.pools = Reflector(GPU_POOLS, transport, trim=_reader(parse_pool), **more)
@@ -96,6 +130,16 @@ class Surveyor:
         """All of them, for running."""
         return self.pools, self.policies, self.profiles, self.nodes, self.pods
 
+    def use_prices(self, prices: LivePrices) -> None:
+        """Takes prices from here from now on; `prices_changed` is to be called when they change."""
+        self._prices = prices
+
+    def prices_changed(self) -> None:
+        """A live price, or what is said of one, has changed."""
+        if self._rules is not None and self._rules.prices != self._prices.live():
+            self._rules = None
+        self._news()
+
     async def known(self) -> None:
         """Returns once the API server has told what rules there are for requests, or that it will not tell."""
         for reflector in (self.pools, self.policies, self.profiles):
@@ -105,13 +149,24 @@ class Surveyor:
         """What requests on pools of their own are read with; the same object until policies or profiles change."""
         if self._rules is None:
             self._rules = Surroundings(
-                policies=_models(self.policies.objects()), profiles=_models(self.profiles.objects())
+                policies=_models(self.policies.objects()),
+                profiles=_models(self.profiles.objects()),
+                prices=self._prices.live(),
             )
         return self._rules
 
     def ceilings(self) -> tuple[Ceiling, ...]:
         """Limits on sums of costs that the policies set."""
         return ceilings(_models(self.policies.objects()))
+
+    def input_rules(self) -> InputRules:
+        """What the policies say of live inputs."""
+        return input_rules(_models(self.policies.objects()))
+
+    def observes(self) -> bool:
+        """Whether a policy holds the plan of every request against what is observed of it."""
+        given = (policy.spec.gates for policy in _models(self.policies.objects()))
+        return any(gates is not None and gates.max_observed_cost_drift_percent is not None for gates in given)
 
     def has_books(self) -> bool:
         """Whether there is any pool or policy, whose status tells what plans take and cost."""
@@ -147,13 +202,17 @@ class Surveyor:
 
     def _new_rules(self) -> None:
         self._rules = None
+        self._prices.wake()
         self._news()
 
     def _look(self) -> Survey | None:
         kinds = (self.pools, self.policies, self.profiles)
         if any(reflector.reading is Reading.PENDING for reflector in kinds):
             return None
+        if not self._prices.settled():
+            return None
         policies, profiles = _models(self.policies.objects()), _models(self.profiles.objects())
+        prices = self._prices.live()
         found = ceilings(policies)
         pools = _models(self.pools.objects())
         fault = next((each.fault for each in kinds if each.reading is Reading.REFUSED), "")
@@ -164,20 +223,25 @@ class Surveyor:
             fault = fault or next((each.fault for each in sources if each.reading is not Reading.FRESH), "")
             if fault:
                 pools = tuple(pool for pool in pools if pool.spec.node_selector is None)
-        observed = inventory.observe_pools(pools, policies, self.nodes.objects(), self.pods.objects(), now=self._now())
+        observed = inventory.observe_pools(
+            pools, policies, self.nodes.objects(), self.pods.objects(), now=self._now(), prices=prices
+        )
         surroundings = Surroundings(
             pools={each.name: _shared(each, each.pool) for each in observed if each.pool is not None},
             policies=policies,
             profiles=profiles,
             unusable={each.name: _unusable(each) for each in observed if each.pool is None},
+            prices=prices,
         )
         usable = {name: shared.pool for name, shared in surroundings.pools.items()}
         return Survey(observed=observed, surroundings=surroundings, pools=usable, ceilings=found, fault=fault)
 
 
 def _shared(observed: inventory.ObservedPool, pool: Pool) -> SharedPool:
-    as_of = observed.price.as_of if observed.price is not None else None
-    return SharedPool(pool=pool, labels=observed.labels, price_as_of=as_of)
+    price = observed.price
+    if price is None:
+        return SharedPool(pool=pool, labels=observed.labels)
+    return SharedPool(pool=pool, labels=observed.labels, price_as_of=price.as_of, price_fault=price.stale)
 
 
 def _unusable(observed: inventory.ObservedPool) -> UnusablePool:
