@@ -96,12 +96,12 @@ _BROKEN_REQUESTS: dict[str, tuple[Json, str, str]] = {
     "tokens missing": (
         {"workload": {"outputTokens": 256}},
         "spec.workload.inputTokens",
-        "wants a value, or classes in its place",
+        "wants a value, or classes or demandFrom.preset in its place",
     ),
     "output tokens missing": (
         {"workload": {"inputTokens": 256, "classes": []}},
         "spec.workload.outputTokens",
-        "wants a value, or classes in its place",
+        "wants a value, or classes or demandFrom.preset in its place",
     ),
     "input tokens beside classes": (
         {"workload": {"inputTokens": 256, "classes": [_CLASS]}},

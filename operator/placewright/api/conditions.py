@@ -1,40 +1,19 @@
 """The conditions of a PlacementRequest (api.md section 2), with kstatus's meaning of Reconciling and Stalled."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from placewright.api.figures import cut, plan_text
-from placewright.core import figures
+from placewright.api.gate_text import EXCEEDED, blocking_reason, failed, gates_text, telling, unknown
+from placewright.api.live import NOTHING_LIVE, LiveInput, LiveStatus
+from placewright.core import figures, gates
 from placewright.core.errors import InvalidRequestError, UnsupportedModelError
-from placewright.core.model import (
-    Decision,
-    GateOutcome,
-    GateResult,
-    Gates,
-    OnViolation,
-    PlanState,
-    RejectionCode,
-    SolveStatus,
-)
+from placewright.core.model import Decision, OnViolation, PlanState, RejectionCode, SolveStatus
 
 MAX_MESSAGE: Final = 1024
 
-_EXCEEDED: Final = {
-    "CostPerMillionTokens": "CostPerTokenExceeded",
-    "CostPerHour": "HourlyBudgetExceeded",
-    "QuantizationDrift": "DriftExceeded",
-    "NamespaceCostPerHour": "HourlyBudgetExceeded",
-    "FleetCostPerHour": "HourlyBudgetExceeded",
-}
-_GATE_WORDS: Final[Mapping[str, tuple[str, Callable[[float], str]]]] = {
-    "CostPerMillionTokens": ("cost per million tokens", figures.per_million),
-    "CostPerHour": ("cost per hour", figures.per_hour),
-    "QuantizationDrift": ("quantization drift", figures.percent),
-    "NamespaceCostPerHour": ("cost per hour of the namespace", figures.per_hour),
-    "FleetCostPerHour": ("cost per hour of the fleet", figures.per_hour),
-}
 _SHORT_CODES: Final = {RejectionCode.INSUFFICIENT_STOCK, RejectionCode.HOURLY_BUDGET_GATE}
 _SLO_CODES: Final = {RejectionCode.SLO_TTFT, RejectionCode.SLO_TPOT, RejectionCode.THROUGHPUT_SHORT}
 
@@ -76,29 +55,51 @@ def rendered(
     return entries
 
 
-def of_decision(decision: Decision, *, change: str = "") -> list[Condition]:
+def of_decision(decision: Decision, *, change: str = "", live: LiveStatus = NOTHING_LIVE) -> list[Condition]:
     """Return the conditions of a decision.
 
     Args:
         decision: what was decided.
         change: why the plan is what it is, as its history says, for the message of Ready.
+        live: what is known of its live inputs.
     """
     reason, message = _ready_reason(decision)
     message = f"{message}; {change}" if change else message
     if reason == "PlanCurrent":
         head = [Condition(type="Ready", status="True", reason=reason, message=message)]
+    elif reason == "InputsStale":
+        head = [waiting(message)]
     else:
         head = not_ready(reason, message)
-    return [*head, _feasible(decision), _gates_passed(decision), _fresh(decision), *_spilled(decision)]
+    return [*head, _feasible(decision), _gates_passed(decision), _fresh(decision, live), *_spilled(decision)]
 
 
-def _fresh(decision: Decision) -> Condition:
+def waiting(message: str) -> Condition:
+    """Return Ready False for a request whose live inputs are away: it goes on by itself when they come back."""
+    return Condition(type="Ready", status="False", reason="InputsStale", message=message)
+
+
+def of_missing_demand(error: InvalidRequestError) -> list[Condition]:
+    """Return the conditions of a request whose live demand nobody has read yet."""
+    unread = Condition(type="InputsFresh", status="False", reason=str(LiveInput.DEMAND), message=str(error))
+    return [waiting(str(error)), unread]
+
+
+def _fresh(decision: Decision, live: LiveStatus) -> Condition:
+    if live.faults:
+        order = list(LiveInput)
+        faults = sorted(live.faults, key=lambda fault: order.index(fault.input))
+        message = "; ".join(fault.message for fault in faults)
+        return Condition(type="InputsFresh", status="False", reason=str(faults[0].input), message=message)
     shared = [pool.shared for pool in decision.request.pools]
     message = "prices are those of the spec"
     if all(shared):
         message = "prices and stock are those of the GPUPools"
     elif any(shared):
         message = "prices are those of the spec and the GPUPools, stock is that of the GPUPools"
+    read = [name for name, known in (("demand", live.demand), ("revenue", live.revenue)) if known is not None]
+    if read:
+        message = f"{message}; {' and '.join(read)} {'is' if len(read) == 1 else 'are'} read live"
     return Condition(type="InputsFresh", status="True", reason="Fresh", message=message)
 
 
@@ -128,21 +129,42 @@ def _ready_reason(decision: Decision) -> tuple[str, str]:
         if decision.report.status is SolveStatus.TIME_LIMIT:
             return "SolverTimeout", _timeout_text(decision)
         return "Infeasible", _with_hints(_infeasible_text(decision), decision)
-    if plan.state is PlanState.BLOCKED:
-        return "GateBlocked", _with_hints(f"{_gates_text(decision.gates)}; best is {plan_text(plan)}", decision)
+    if decision.kept or plan.state is PlanState.APPROVED:
+        reason, message = _kept_reason(decision)
+        if reason:
+            return reason, message
+    else:
+        reason = blocking_reason(decision.request, decision.gates) or "GateBlocked"
+        return reason, _with_hints(f"{gates_text(decision.gates)}; best is {plan_text(plan)}", decision)
     gap = decision.report.gap_percent
     told = f"; at most {figures.percent(gap)} above the proved bound" if gap and decision.request.in_fleet else ""
-    return "PlanCurrent", f"{plan.id}: {plan_text(plan)}{told}"
+    why = "; somebody went back to it, and it is kept" if decision.kept else ""
+    return "PlanCurrent", f"{plan.id}: {plan_text(plan)}{told}{why}"
+
+
+def _kept_reason(decision: Decision) -> tuple[str, str]:
+    """Why a plan that serves does not pass, or nothing may take its place; empty: it passes, or somebody wants it."""
+    assert decision.plan is not None, "only a plan is kept"
+    kept = f"{decision.plan.id} is kept: {plan_text(decision.plan)}"
+    outcomes = telling(decision)
+    over = decision.blocked is None and failed(decision.blocked_gates)  # a ceiling leaves nothing
+    blocked = blocking_reason(decision.request, outcomes) or ("GateBlocked" if over else "")
+    if blocked:
+        best = f"; best without the gates is {plan_text(decision.blocked)}" if decision.blocked is not None else ""
+        return blocked, _with_hints(f"{gates_text(outcomes)}; {kept}{best}", decision)
+    if not decision.kept:
+        return "", ""
+    if decision.report.status is SolveStatus.INFEASIBLE:
+        return "Infeasible", _with_hints(f"{_infeasible_text(decision)}; {kept}", decision)
+    if decision.report.status is SolveStatus.TIME_LIMIT:
+        return "SolverTimeout", f"{_timeout_text(decision)}; {kept}"
+    return "", ""
 
 
 def _with_hints(text: str, decision: Decision) -> str:
     """Add what would help: a change of the spec, more stock."""
     relaxation = decision.relaxation.message if decision.relaxation is not None else ""
     return "; ".join(part for part in (text, relaxation, decision.needs) if part)
-
-
-def _failed(outcomes: Sequence[GateOutcome]) -> list[GateOutcome]:
-    return [outcome for outcome in outcomes if outcome.result is GateResult.FAIL]
 
 
 def _infeasible_text(decision: Decision) -> str:
@@ -159,9 +181,12 @@ def _timeout_text(decision: Decision) -> str:
 
 def _feasible(decision: Decision) -> Condition:
     report = decision.report
-    if decision.plan is None and report.status is SolveStatus.TIME_LIMIT:
+    nothing = decision.plan is None or (
+        decision.kept and report.status in {SolveStatus.INFEASIBLE, SolveStatus.TIME_LIMIT}
+    )
+    if nothing and report.status is SolveStatus.TIME_LIMIT:
         return Condition(type="Feasible", status="Unknown", reason="SolverTimeout", message=_timeout_text(decision))
-    if decision.plan is None:
+    if nothing:
         text = _infeasible_text(decision)
         return Condition(type="Feasible", status="False", reason=_infeasible_reason(decision), message=text)
     if report.status is SolveStatus.OPTIMAL:
@@ -187,8 +212,9 @@ def _infeasible_reason(decision: Decision) -> str:
     Where more stock or money is known to help, that is what the request was refused for.
     """
     codes = {entry.code for entry in decision.rejections}
-    if _failed(decision.gates):
-        return _EXCEEDED[_failed(decision.gates)[0].name]
+    exceeded = failed(telling(decision))
+    if exceeded:
+        return EXCEEDED[exceeded[0].name]
     if decision.needs and RejectionCode.INSUFFICIENT_STOCK in codes:
         return "StockExhausted"
     if codes & _SLO_CODES:
@@ -197,17 +223,18 @@ def _infeasible_reason(decision: Decision) -> str:
 
 
 def _gates_passed(decision: Decision) -> Condition:
-    failed = _failed(decision.gates)
-    if _none_set(decision.request.gates) and not failed:
+    outcomes = telling(decision)
+    exceeded = failed(outcomes)
+    if not gates.limits(decision.request.gates) and not outcomes:
         return Condition(type="GatesPassed", status="True", reason="NoGates", message="the spec sets no gates")
-    if decision.plan is None and not failed:
+    if decision.plan is None and not exceeded:
         return _gates_without_plan(decision)
-    text = _gates_text(decision.gates)
-    if failed:
+    text = gates_text(outcomes)
+    if exceeded:
         warned = decision.request.gates.on_violation is OnViolation.WARN and decision.plan is not None
         message = f"{text}; onViolation is Warn" if warned else text
-        return Condition(type="GatesPassed", status="False", reason=_EXCEEDED[failed[0].name], message=message)
-    if any(outcome.result is GateResult.UNKNOWN for outcome in decision.gates):
+        return Condition(type="GatesPassed", status="False", reason=EXCEEDED[exceeded[0].name], message=message)
+    if unknown(outcomes):
         return Condition(type="GatesPassed", status="Unknown", reason="InputUnknown", message=text)
     return Condition(type="GatesPassed", status="True", reason="AllPassed", message=text)
 
@@ -218,25 +245,3 @@ def _gates_without_plan(decision: Decision) -> Condition:
         return Condition(type="GatesPassed", status="False", reason="DriftExceeded", message=drift.message)
     message = "there is no plan to hold the gates against"
     return Condition(type="GatesPassed", status="Unknown", reason="InputUnknown", message=message)
-
-
-def _none_set(gates: Gates) -> bool:
-    limits = (gates.max_cost_per_million_tokens, gates.max_cost_per_hour, gates.max_quantization_drift_percent)
-    return all(limit is None for limit in limits)
-
-
-def _gates_text(outcomes: Sequence[GateOutcome]) -> str:
-    """Write the gates, failed ones first: `cost per hour $38.40 exceeds $20.00 by 92 %`."""
-    order = (GateResult.FAIL, GateResult.UNKNOWN, GateResult.PASS)
-    return "; ".join(_gate_text(outcome) for outcome in sorted(outcomes, key=lambda one: order.index(one.result)))
-
-
-def _gate_text(outcome: GateOutcome) -> str:
-    words, written = _GATE_WORDS[outcome.name]
-    limit = written(outcome.limit) + (f" of policy {outcome.policy}" if outcome.policy else "")
-    if outcome.actual is None:
-        return f"{words} is not known, the limit is {limit}"
-    if outcome.result is GateResult.PASS:
-        return f"{words} {written(outcome.actual)} is within {limit}"
-    excess = f" by {figures.percent(-outcome.headroom_percent)}" if outcome.headroom_percent is not None else ""
-    return f"{words} {written(outcome.actual)} exceeds {limit}{excess}"

@@ -1,5 +1,6 @@
 """From a PlacementRequest to the core's Request, with the catalog and what surrounds the request applied."""
 
+from placewright.api import annotations
 from placewright.api import spec as api
 from placewright.api.base import duration_seconds
 from placewright.api.convert_model import architecture_of, check_length, precisions_of
@@ -58,11 +59,16 @@ def to_request(resource: PlacementRequest, surroundings: Surroundings = EMPTY, l
         priority=spec.priority,
         replicas=_replicas(spec.replicas),
         stabilization=_stabilization(spec.stabilization),
-        notes=(*figures.notes, *price_notes(spec, pools)),
+        notes=(*figures.notes, *price_notes(spec, pools), *_annotation_notes(resource)),
     )
     if request.in_fleet or follows_live_figures(spec):
         _check_fleet(request)
     return request
+
+
+def _annotation_notes(resource: PlacementRequest) -> tuple[str, ...]:
+    """What of our annotations means nothing: who wrote it waits for something that does not come."""
+    return annotations.faults_of({"metadata": {"annotations": resource.metadata.annotations}})
 
 
 def _check_fleet(request: core.Request) -> None:

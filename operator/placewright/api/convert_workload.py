@@ -6,6 +6,7 @@ from typing import Final
 
 from placewright.api import spec as api
 from placewright.api.convert_model import longest_sequence
+from placewright.api.figures import figure
 from placewright.api.live import Live
 from placewright.api.profiles import optional_seconds
 from placewright.api.surroundings import DemandUnavailableError, Surroundings
@@ -115,6 +116,18 @@ def _class_slo(given: api.Slo, whole: core.Slo, where: str) -> core.Slo:
 # --------------------------------------------------------------------------------------------------- live demand
 
 
+def stand_in(spec: api.PlacementRequestSpec) -> Live:
+    """Return live figures with which a request can be checked that has none yet: one request per second."""
+    given = spec.workload
+    one = core.TrafficClass(
+        name="",
+        input_tokens=given.input_tokens or 1,
+        output_tokens=given.output_tokens or 1,
+        requests_per_second=1.0,
+    )
+    return Live(demand=(one,))
+
+
 def _live_workload(spec: api.PlacementRequestSpec, surroundings: Surroundings, live: Live) -> core.Workload:
     """The demand in force; where nothing comes, one replica of the size that came last, or that the spec gives."""
     given = spec.workload
@@ -124,7 +137,8 @@ def _live_workload(spec: api.PlacementRequestSpec, surroundings: Surroundings, l
         )
     if live.demand is None:
         raise DemandUnavailableError("spec.workload.demandFrom", got="no answer so far", wants=_NO_DEMAND)
-    sizes = list(live.demand)
+    # With the digits of a status, so that a demand that was read back from there is the same.
+    sizes = [replace(each, requests_per_second=figure(each.requests_per_second)) for each in live.demand]
     if not sizes and given.input_tokens is not None and given.output_tokens is not None:
         sizes = [_one_class(given, 0.0)]
     if not sizes:

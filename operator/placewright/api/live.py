@@ -92,6 +92,9 @@ def ramp_of(spec: PlacementRequestSpec) -> core.Ramp | None:
     )
 
 
+_ENDED: Final = frozenset({core.RampPhase.COMPLETED, core.RampPhase.ROLLED_BACK})
+
+
 def _rollback_after(given: RampSpec) -> float | None:
     if given.rollback_after is None:
         return None
@@ -134,6 +137,8 @@ def stored_ramp(resource: Json) -> StoredRamp | None:
         plan_id=ramp.plan_id,
         step=ramp.step,
         phase=core.RampPhase(ramp.phase),
+        end_reason=ramp.reason if ramp.phase in _ENDED else "",
+        end_message=ramp.message if ramp.phase in _ENDED else "",
         passing_since=passing,
         failing_since=failing,
     )
@@ -244,6 +249,44 @@ class LiveStatus:
 
 
 NOTHING_LIVE: Final = LiveStatus()
+
+
+def live_status_of(resource: Json) -> LiveStatus:
+    """Return what a status shows of figures in force, for a decision that is made from nothing newer.
+
+    Args:
+        resource: the PlacementRequest as stored; only its `status` is read.
+    """
+    live = live_of_status(resource)
+    status: Json = resource.get("status") or {}
+    inputs: Json = status.get("inputs") or {}
+    return LiveStatus(
+        demand=_shown_demand(live, status.get("demand") or {}, inputs),
+        revenue=_shown_revenue(live, inputs),
+    )
+
+
+def _shown_demand(live: Live, demand: Json, inputs: Json) -> DemandStatus | None:
+    as_of = _moment(demand.get("asOf"))
+    if live.demand is None or as_of is None:
+        return None
+    read_at = _moment(inputs.get("demandAsOf")) or as_of
+    return DemandStatus(classes=live.demand, as_of=as_of, read_at=read_at, source=str(demand.get("source", "")))
+
+
+def _shown_revenue(live: Live, inputs: Json) -> RevenueStatus | None:
+    read_at = _moment(inputs.get("revenueAsOf"))
+    if live.revenue_per_hour is None or read_at is None:
+        return None
+    return RevenueStatus(per_hour=live.revenue_per_hour, read_at=read_at)
+
+
+def _moment(given: Any) -> datetime | None:
+    try:
+        seconds = _seconds(given) if isinstance(given, str) else None
+    except ValueError:
+        return None
+    return moment_of(seconds) if seconds is not None else None
 
 
 def moment_of(seconds: float) -> datetime:

@@ -4,15 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from placewright.api.base import Key, StatusPart, list_map
+from placewright.api.base import StatusPart, list_map
 from placewright.api.plan_status import MAX_CLASSES, Gates, Message, Plan, Reason, Time
 
 
 class DemandClass(StatusPart):
     """Requests of one size, and how many of them come."""
 
-    name: Key
-    """Name of the class, as the plan calls it."""
+    name: Annotated[str, Field(max_length=253)]
+    """Name of the class, as the plan calls it; empty when there is one class alone."""
     input_tokens: Annotated[int, Field(ge=1)]
     """Tokens of a request's prompt."""
     output_tokens: Annotated[int, Field(ge=1)]

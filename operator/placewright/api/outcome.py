@@ -1,29 +1,31 @@
 """From a Decision to the status of a PlacementRequest, exactly as api.md section 2 has it.
 
 Everything is plain data for the API server and for `-o json`. Equal decisions give equal statuses except for
-`decidedAt`, `durationSeconds`, `priceAsOf` and transition times.
+`decidedAt`, `durationSeconds`, transition times and the age of inputs.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from placewright import catalog
 from placewright.api import conditions, history
 from placewright.api.base import API_VERSION
 from placewright.api.figures import cut
 from placewright.api.fleet_data import PlanItem, fleet_data
+from placewright.api.live import NOTHING_LIVE, LiveStatus
+from placewright.api.live_data import blocked_data, gate_data, inputs_data, live_data
 from placewright.api.plan_data import (
     alternative_data,
     frontier_data,
-    gate_data,
     plan_data,
     rejection_data,
     solver_data,
     without_none,
 )
+from placewright.api.same import same_decision
 from placewright.api.status import MAX_ALTERNATIVES, MAX_MESSAGE, MAX_REJECTIONS, MAX_WARNINGS
-from placewright.api.surroundings import EMPTY, Surroundings
+from placewright.api.surroundings import EMPTY, DemandUnavailableError, Surroundings
 from placewright.core.errors import InvalidRequestError
 from placewright.core.model import Decision, FleetDecision, Measured, MoveReason, Pool, Profile
 
@@ -35,23 +37,13 @@ __all__ = [
     "status_for_invalid",
     "status_for_solving",
     "status_for_suspended",
+    "status_for_unread_demand",
     "status_for_waiting",
     "to_status",
     "warnings_of",
 ]
 
 Status = dict[str, Any]
-
-# What changes although the decision does not.
-_VOLATILE: Final = {"decidedAt", "durationSeconds", "lastTransitionTime", "priceAsOf"}
-_PROOF: Final = {
-    "gapPercent",
-    "boundCostPerMillionTokens",
-    "boundCostPerHour",
-    "boundTokensPerSecond",
-    "layoutsConsidered",
-}
-_PROOF_CONDITIONS: Final = {"Ready", "Feasible"}
 
 
 def to_status(
@@ -62,6 +54,7 @@ def to_status(
     duration_seconds: float,
     previous: Mapping[str, Any] | None = None,
     surroundings: Surroundings = EMPTY,
+    live: LiveStatus | None = None,
 ) -> Status:
     """Return the whole status of a decision.
 
@@ -72,7 +65,9 @@ def to_status(
         duration_seconds: how long the solve took.
         previous: status before, for transition times and history.
         surroundings: what the request was read with, for the age of prices.
+        live: what is known of its live inputs and its ramp; None: it has none.
     """
+    known = NOTHING_LIVE if live is None else live
     moment = _decided_at(decision, decided_at, previous)
     changes = history.after(decision, moment, generation, previous or {})
     change = history.change_text(changes, decision.plan)
@@ -81,20 +76,22 @@ def to_status(
         {
             "observedGeneration": generation,
             "conditions": conditions.rendered(
-                conditions.of_decision(decision, change=change),
+                conditions.of_decision(decision, change=change, live=known),
                 generation=generation,
                 now=decided_at,
                 previous=previous,
             ),
             "plan": plan_data(decision.request, decision.plan, moment) if decision.plan is not None else None,
-            "gates": [gate_data(outcome) for outcome in decision.gates],
+            "gates": [gate_data(outcome, decided_at) for outcome in decision.gates],
+            "blocked": blocked_data(decision, decided_at, conditions.timestamp(decided_at)),
+            **live_data(decision, known, decided_at),
             "alternatives": [alternative_data(entry) for entry in decision.alternatives[:MAX_ALTERNATIVES]],
             "frontier": frontier_data(decision),
             "rejections": [rejection_data(entry) for entry in decision.rejections[:MAX_REJECTIONS]],
             "relaxation": cut(relaxation.message, MAX_MESSAGE) if relaxation is not None else None,
             "needs": cut(decision.needs, MAX_MESSAGE) or None,
             "solver": solver_data(decision, duration_seconds),
-            "inputs": _inputs(decision.inputs_hash) | _sources(decision, surroundings),
+            "inputs": _inputs(decision.inputs_hash) | _sources(decision, surroundings) | inputs_data(known),
             "warnings": [cut(line, MAX_MESSAGE) for line in warnings_of(decision)[:MAX_WARNINGS]] or None,
             "history": changes or None,
         }
@@ -162,6 +159,16 @@ def status_for_waiting(
     return without_none({**status, "history": lost or None})
 
 
+def status_for_unread_demand(
+    error: DemandUnavailableError, *, generation: int, now: datetime, previous: Mapping[str, Any] | None = None
+) -> Status:
+    """Return the status of a request whose live demand nobody has read yet. A plan that it has is kept as it is."""
+    kept = dict(previous or {})
+    head = conditions.rendered(conditions.of_missing_demand(error), generation=generation, now=now, previous=previous)
+    others = [entry for entry in _lasting_conditions(kept) if entry["type"] != "InputsFresh"]
+    return {**kept, "observedGeneration": generation, "conditions": [*head, *others]}
+
+
 def status_for_failed_solve(
     reason: str,
     message: str,
@@ -202,11 +209,15 @@ def status_for_solving(*, generation: int, now: datetime, previous: Mapping[str,
 def _planless(
     head: Sequence[conditions.Condition], *, generation: int, now: datetime, previous: Mapping[str, Any] | None
 ) -> Status:
-    """Return a status without a plan; the history stays, so that the plan before can still be found."""
+    """Return a status without a plan.
+
+    The history stays, so that the plan before can still be found, and the demand in force, which nothing else keeps.
+    """
     return without_none(
         {
             "observedGeneration": generation,
             "conditions": conditions.rendered(head, generation=generation, now=now, previous=previous),
+            "demand": (previous or {}).get("demand"),
             "history": (previous or {}).get("history"),
         }
     )
@@ -233,42 +244,6 @@ def _lasting_conditions(status: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the conditions that speak of the plan and not of what happens to the request now."""
     passing = {"Ready", "Reconciling", "Stalled"}
     return [entry for entry in status.get("conditions") or () if entry["type"] not in passing]
-
-
-def same_decision(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> bool:
-    """Say whether two statuses hold the same, so that nothing needs to be written.
-
-    Where the plan and what is proved of it are the same, the figures of the proof do not count: a fleet's gap moves
-    with every change of any of its requests.
-    """
-    before, after = _lasting(old or {}), _lasting(new or {})
-    if _proved_plan(before) is not None and _proved_plan(before) == _proved_plan(after):
-        before, after = _without_proof(before), _without_proof(after)
-    return bool(before == after)
-
-
-def _lasting(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _lasting(item) for key, item in value.items() if key not in _VOLATILE}
-    if isinstance(value, list | tuple):
-        return [_lasting(item) for item in value]
-    return value
-
-
-def _proved_plan(status: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The plan's id and what is proved of it; None when there is no plan."""
-    plan, solver = status.get("plan"), status.get("solver")
-    return (plan["id"], solver["status"]) if plan and solver else None
-
-
-def _without_proof(status: Mapping[str, Any]) -> Status:
-    """Leave out the figures of the proof, and the messages that repeat them."""
-    solver = {name: value for name, value in status["solver"].items() if name not in _PROOF}
-    told = [
-        {**entry, "message": ""} if entry["type"] in _PROOF_CONDITIONS else entry
-        for entry in status.get("conditions") or ()
-    ]
-    return {**status, "solver": solver, "conditions": told}
 
 
 # ------------------------------------------------------------------------------------------------------- lists

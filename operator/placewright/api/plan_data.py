@@ -9,7 +9,6 @@ from placewright.core.model import (
     Alternative,
     BudgetTrial,
     Decision,
-    GateOutcome,
     Layout,
     Plan,
     Rejection,
@@ -116,20 +115,6 @@ def _stage(stage: Stage) -> Data:
         "lastLayer": stage.last_layer,
         "gpus": stage.tensor_parallel,
     }
-
-
-def gate_data(outcome: GateOutcome) -> Data:
-    """Return one gate with its limit, the plan's figure and the room left."""
-    return without_none(
-        {
-            "name": outcome.name,
-            "limit": figure(outcome.limit),
-            "policy": outcome.policy or None,
-            "actual": optional_figure(outcome.actual),
-            "headroomPercent": optional_figure(outcome.headroom_percent),
-            "result": str(outcome.result),
-        }
-    )
 
 
 def alternative_data(entry: Alternative) -> Data:

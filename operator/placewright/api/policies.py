@@ -6,6 +6,7 @@ from typing import Final
 
 from placewright.api import spec as api
 from placewright.api.base import duration_seconds
+from placewright.api.figures import optional_figure
 from placewright.api.placement_policy import PlacementPolicy, PolicyGates
 from placewright.api.policy_inputs import PrometheusServer, RequestQueries
 from placewright.core import gates
@@ -64,7 +65,7 @@ def effective_gates(
 
 def _revenue(given: api.Gates, per_hour: float | None) -> core.Revenue | None:
     if given.revenue_per_hour_query is not None:
-        return core.Revenue(observed=True, per_hour=per_hour)
+        return core.Revenue(observed=True, per_hour=optional_figure(per_hour))
     stated = given.revenue_per_million_tokens
     return core.Revenue(per_million_tokens=stated) if stated is not None else None
 

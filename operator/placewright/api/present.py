@@ -4,13 +4,15 @@ Figures come back with the six digits that a status has, so a plan is told by it
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
 
 from placewright.api import status as written
-from placewright.core.model import Layout, Present, Replicas, Stabilization, Stage
+from placewright.api.live import stored_ramp
+from placewright.core.model import Layout, Present, RampPhase, Replicas, Stabilization, Stage
 
 Json = Mapping[str, Any]
 
@@ -30,14 +32,60 @@ def present_of(resource: Json, stabilization: Stabilization, now: datetime) -> P
     ends = _dwell_ends(plan, stabilization) if plan is not None else None
     if plan is None or ends is None:
         return None
-    metadata = resource["metadata"]
+    return _present(plan, resource["metadata"], dwells=now < ends, held=False)
+
+
+def present_of_plan(plan: Json, metadata: Json, *, dwells: bool = False, held: bool = False) -> Present | None:
+    """Return a plan as one that serves, wherever it was stored: in a status, in status.ramp.previousPlan, in the audit.
+
+    Args:
+        plan: as status.plan has it.
+        metadata: of the request, for its name and namespace.
+        dwells: as Present.
+        held: as Present.
+
+    Returns:
+        None when it is no approved plan as Placewright writes them.
+    """
+    read = _approved(plan)
+    return _present(read, metadata, dwells=dwells, held=held) if read is not None else None
+
+
+def ramped(present: Present, resource: Json) -> Present:
+    """Return a present plan as the ramp of its status leaves it.
+
+    While its ramp runs it dwells. After a rollback the plan before is held, until the spec changes.
+
+    Args:
+        present: of the request.
+        resource: the PlacementRequest as stored, with its status.
+    """
+    ramp = stored_ramp(resource)
+    if ramp is None:
+        return present
+    left = ramp.state.phase is RampPhase.ROLLED_BACK
+    ours = ramp.state.plan_id == present.plan_id
+    if not left:
+        running = ours and ramp.state.phase is not RampPhase.COMPLETED
+        return replace(present, dwells=True) if running else present
+    generation = resource["metadata"].get("generation")
+    if generation is not None and (resource.get("status") or {}).get("observedGeneration") != generation:
+        return present
+    if not ours:
+        return replace(present, held=True)
+    before = present_of_plan(ramp.previous_plan, resource["metadata"], held=True) if ramp.previous_plan else None
+    return present if before is None else before
+
+
+def _present(plan: written.Plan, metadata: Json, *, dwells: bool, held: bool) -> Present:
     return Present(
         namespace=metadata.get("namespace") or "",
         name=metadata["name"],
         plan_id=plan.id,
         replicas=_replicas(plan.layouts),
         cost_per_hour=plan.cost_per_hour,
-        dwells=now < ends,
+        dwells=dwells,
+        held=held,
     )
 
 
@@ -58,9 +106,12 @@ def _dwell_ends(plan: written.Plan, stabilization: Stabilization) -> datetime | 
 
 def _approved_plan(resource: Json) -> written.Plan | None:
     """The plan as the status types read it; None also when somebody else has spoiled it."""
-    status = resource.get("status") or {}
+    return _approved((resource.get("status") or {}).get("plan"))
+
+
+def _approved(given: Any) -> written.Plan | None:
     try:
-        plan = written.Plan.model_validate(status.get("plan"))
+        plan = written.Plan.model_validate(given)
     except ValidationError:
         return None
     return plan if plan.state == "Approved" and plan.layouts else None

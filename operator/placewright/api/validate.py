@@ -228,12 +228,13 @@ def refused(entry: Found[Any], profiles: Iterable[PerformanceProfile]) -> list[F
 def _unplannable(resource: PlacementRequest, profiles: tuple[PerformanceProfile, ...]) -> Iterator[FieldFault]:
     from placewright.api.convert import to_request  # noqa: PLC0415 - reads the catalog, which is not always wanted
     from placewright.api.convert_model import architecture_of, check_length  # noqa: PLC0415 - as above
+    from placewright.api.convert_workload import stand_in  # noqa: PLC0415 - as above
     from placewright.api.surroundings import Surroundings  # noqa: PLC0415 - as above
 
     spec = resource.spec
     try:
         if spec.pools is not None and spec.performance.profile_ref is None:
-            to_request(resource, Surroundings(profiles=profiles))
+            to_request(resource, Surroundings(profiles=profiles), stand_in(spec))
         else:
             rows = spec.performance.profile_ref is not None or bool(spec.performance.measurements)
             profiled = any(profile.spec.model == spec.model.name for profile in profiles)

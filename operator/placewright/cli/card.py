@@ -32,7 +32,10 @@ _BEST_WORDS: Final = {
 _GATE_WORDS: Final = {
     "CostPerMillionTokens": ("cost per million tokens", text.usd),
     "CostPerHour": ("cost per hour", text.usd),
+    "CostToRevenueRatio": ("cost to revenue", "{:.4g}".format),
     "QuantizationDrift": ("quantization drift", text.percent),
+    "ObservedCostDrift": ("observed cost above the predicted", text.percent),
+    "MinimumSaving": ("saving", text.percent),
     "NamespaceCostPerHour": ("cost per hour of the namespace", text.usd),
     "FleetCostPerHour": ("cost per hour of the fleet", text.usd),
 }
@@ -143,13 +146,15 @@ def gate_text(gate: GateOutcome) -> str:
     """`cost per million tokens $2.31 of at most $2.50: pass, 7.6 % left`."""
     words, written = _GATE_WORDS[gate.name]
     limit = written(gate.limit) + (f" (policy {gate.policy})" if gate.policy else "")
+    bound, over = ("at least", "short") if gate.name == "MinimumSaving" else ("at most", "too much")
     if gate.actual is None:
-        return f"{words} unknown, at most {limit}: unknown"
-    told = f"{words} {written(gate.actual)} of at most {limit}: {gate.result.lower()}"
+        why = f" ({gate.fault})" if gate.fault else ""
+        return f"{words} unknown{why}, {bound} {limit}: unknown"
+    told = f"{words} {written(gate.actual)} of {bound} {limit}: {gate.result.lower()}"
     room = gate.headroom_percent
     if room is None:
         return told
-    return f"{told}, {text.percent(abs(room))} {'left' if room >= 0 else 'too much'}"
+    return f"{told}, {text.percent(abs(room))} {'left' if room >= 0 else over}"
 
 
 def proof_fields(decision: Decision, seconds: float) -> list[Field]:

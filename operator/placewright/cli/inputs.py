@@ -13,7 +13,8 @@ from placewright.core.model import Ceiling, Pool, Present, Request
 
 if TYPE_CHECKING:
     from placewright.api.conditions import Condition
-    from placewright.api.surroundings import Surroundings
+    from placewright.api.live import Live
+    from placewright.api.surroundings import DemandUnavailableError, Surroundings
     from placewright.kube.inventory import ObservedPool
 
 
@@ -94,7 +95,12 @@ def observe(scene: Scene, *, now: datetime) -> "tuple[ObservedPool, ...]":
 
 
 def to_inputs(
-    scene: Scene, *, now: datetime, keep_present: bool = False, changed: Callable[[Request], Request] | None = None
+    scene: Scene,
+    *,
+    now: datetime,
+    keep_present: bool = False,
+    changed: Callable[[Request], Request] | None = None,
+    live: "Callable[[Asking], Live] | None" = None,
 ) -> Inputs:
     """Observe the pools and convert the requests.
 
@@ -103,6 +109,7 @@ def to_inputs(
         now: for the age of prices and plans.
         keep_present: plans in the statuses of the requests are there, and stabilization holds for them.
         changed: what options change in every request.
+        live: the live figures of a request; None: those in force that its status holds.
 
     Raises:
         FaultsError: with every fault of every request. A request whose pools cannot be used now is no fault: it gets
@@ -118,7 +125,7 @@ def to_inputs(
         if asking.key in kept.going:
             continue
         try:
-            jobs.append(_job(asking, surroundings, changed))
+            jobs.append(_job(asking, surroundings, live or _in_force, changed))
         except InvalidRequestError as error:
             faults += [f"{asking.place}: {line}" for line in faults_of(error)]
     if faults:
@@ -144,6 +151,7 @@ def _surroundings(scene: Scene, observed: "tuple[ObservedPool, ...]", stock: Map
                 pool=stock[each.name],
                 labels=each.labels,
                 price_as_of=each.price.as_of if each.price is not None else None,
+                price_fault=each.price.stale if each.price is not None else "",
             )
             for each in observed
             if each.name in stock
@@ -160,14 +168,29 @@ def _why(observed: "ObservedPool") -> str:
     return "; ".join(f"{each.reason}: {each.message}" for each in observed.conditions if each.status != "True")
 
 
-def _job(asking: Asking, surroundings: "Surroundings", changed: Callable[[Request], Request] | None) -> Job:
+def _in_force(asking: Asking) -> "Live":
+    """The live figures in force, as the status that was read with a request holds them."""
+    from placewright.api.live import live_of_status  # noqa: PLC0415 - --help needs no pydantic
+
+    return live_of_status({"status": asking.resource.status})
+
+
+def _job(
+    asking: Asking,
+    surroundings: "Surroundings",
+    live: "Callable[[Asking], Live]",
+    changed: Callable[[Request], Request] | None,
+) -> Job:
     from placewright.api.convert import to_request  # noqa: PLC0415 - --help needs no pydantic
+    from placewright.api.surroundings import DemandUnavailableError  # noqa: PLC0415 - as above
 
     resource, meta = asking.resource, asking.resource.metadata
     request, refusal = None, None
     if not resource.spec.suspend:
         try:
-            request = to_request(resource, surroundings)
+            request = to_request(resource, surroundings, live(asking))
+        except DemandUnavailableError as error:
+            refusal = _unread_demand(error, of_cluster=asking.of_cluster)
         except InvalidRequestError as error:
             refusal = _refusal(asking, error, surroundings)
             if refusal is None:
@@ -181,6 +204,14 @@ def _job(asking: Asking, surroundings: "Surroundings", changed: Callable[[Reques
         previous=resource.status,
         refusal=refusal,
     )
+
+
+def _unread_demand(error: "DemandUnavailableError", *, of_cluster: bool) -> Refusal:
+    """A demand that is read live and that no status holds: in a cluster it comes by itself, for a file it is given."""
+    if of_cluster:
+        return Refusal(error=error, exit_code=exits.INFEASIBLE)
+    wants = "the object with the status of its cluster (kubectl get -o yaml), or requestsPerSecond in its place"
+    return Refusal(error=type(error)(error.field, got=error.got, wants=wants), exit_code=exits.BAD_INPUT)
 
 
 def _refusal(asking: Asking, error: InvalidRequestError, surroundings: "Surroundings") -> Refusal | None:
@@ -233,7 +264,7 @@ def _ceilings(scene: Scene) -> tuple[Ceiling, ...]:
 
 
 def _present(scene: Scene, jobs: list[Job], now: datetime) -> tuple[Present, ...]:
-    from placewright.api.present import present_of  # noqa: PLC0415 - --help needs no pydantic
+    from placewright.api.present import present_of, ramped  # noqa: PLC0415 - --help needs no pydantic
 
     requests = {(job.namespace, job.name): job.request for job in jobs if job.request is not None}
     found = []
@@ -242,5 +273,7 @@ def _present(scene: Scene, jobs: list[Job], now: datetime) -> tuple[Present, ...
         if request is None or not asking.resource.status:
             continue
         body = asking.resource.model_dump(by_alias=True, exclude_none=True)
-        found.append(present_of(body, request.stabilization, now))
-    return tuple(each for each in found if each is not None)
+        present = present_of(body, request.stabilization, now)
+        if present is not None:
+            found.append(ramped(present, body))
+    return tuple(found)

@@ -166,14 +166,20 @@ def _items(given: Answer) -> "list[PlanItem]":
 
 
 def _status(result: Planned, inputs: Inputs) -> dict[str, Any]:
-    from placewright.api.outcome import (  # noqa: PLC0415 - --help needs no pydantic
+    from placewright.api.live import live_status_of  # noqa: PLC0415 - --help needs no pydantic
+    from placewright.api.outcome import (  # noqa: PLC0415 - as above
         status_for_invalid,
         status_for_suspended,
+        status_for_unread_demand,
         to_status,
     )
-    from placewright.api.surroundings import EMPTY  # noqa: PLC0415
+    from placewright.api.surroundings import EMPTY, DemandUnavailableError  # noqa: PLC0415 - as above
 
     job = result.job
+    if job.refusal is not None and isinstance(job.refusal.error, DemandUnavailableError):
+        return status_for_unread_demand(
+            job.refusal.error, generation=job.generation, now=result.decided_at, previous=job.previous
+        )
     if job.refusal is not None:
         return status_for_invalid(
             job.refusal.error, generation=job.generation, now=result.decided_at, previous=job.previous
@@ -187,4 +193,5 @@ def _status(result: Planned, inputs: Inputs) -> dict[str, Any]:
         duration_seconds=result.seconds,
         previous=job.previous,
         surroundings=inputs.surroundings or EMPTY,
+        live=live_status_of({"status": job.previous}),
     )

@@ -83,7 +83,7 @@ def test_a_selector_where_there_are_no_pools_at_all_says_so() -> None:
         ({"poolSelector": {}}, r"^spec\.pools: got pools beside poolSelector, wants exactly one"),
         (
             {"workload": {**ONE, "requestsPerSecond": 1}, "solver": {"method": "Weighted"}},
-            r"^spec\.solver\.method: got 'Weighted', wants Exact beside poolSelector, a demand or replicas$",
+            r"^spec\.solver\.method: got 'Weighted', wants Exact beside poolSelector, a demand, replicas, a ramp or live figures$",
         ),
         (
             {"replicas": {"min": 2}, "objective": {"type": "Throughput"}},
@@ -92,7 +92,7 @@ def test_a_selector_where_there_are_no_pools_at_all_says_so() -> None:
         ({"replicas": {"min": 3, "max": 2}}, r"^spec\.replicas\.max: got 2, wants at least min \(3\)$"),
         (
             {"workload": {"requestsPerSecond": 1, "outputTokens": 1}},
-            r"^spec\.workload\.inputTokens: got nothing, wants a value, or classes in its place$",
+            r"^spec\.workload\.inputTokens: got nothing, wants a value, or classes or demandFrom.preset in its place$",
         ),
         (
             {"workload": {"requestsPerSecond": 1, "classes": [
