@@ -6,6 +6,7 @@ import logging
 import click
 
 DEFAULT_METRICS_ADDRESS = "0.0.0.0:8080"
+DEFAULT_PRICE_DIR = "/etc/placewright/prices"
 
 
 @click.command()
@@ -75,6 +76,21 @@ DEFAULT_METRICS_ADDRESS = "0.0.0.0:8080"
     help="How long a change of shared pools or their requests waits for more, to be planned together.",
 )
 @click.option(
+    "--own-namespace",
+    metavar="NAME",
+    default="",
+    envvar="POD_NAMESPACE",
+    help="Where the operator runs: price sources read ConfigMaps of this namespace and no other. Without it none is read.",
+)
+@click.option(
+    "--price-dir",
+    type=click.Path(),
+    default=DEFAULT_PRICE_DIR,
+    show_default=True,
+    envvar="PLACEWRIGHT_PRICE_DIR",
+    help="Price sources read files of this folder and no others.",
+)
+@click.option(
     "--log-format",
     type=click.Choice(["json", "text"]),
     default="json",
@@ -101,6 +117,8 @@ def run(  # noqa: PLR0913 - one argument for each option
     solver_grace: float,
     resync: float,
     fleet_debounce: float,
+    own_namespace: str,
+    price_dir: str,
     log_format: str,
     log_level: str,
 ) -> None:
@@ -127,6 +145,8 @@ def run(  # noqa: PLR0913 - one argument for each option
         solver_grace_seconds=solver_grace,
         resync_seconds=resync,
         fleet_debounce_seconds=fleet_debounce,
+        own_namespace=own_namespace,
+        price_dir=price_dir,
     )
     try:
         asyncio.run(run_operator(options))

@@ -6,6 +6,7 @@ import logging
 import signal
 import time
 from collections.abc import Collection, Coroutine
+from pathlib import Path
 from typing import Any
 
 from placewright import __version__
@@ -20,6 +21,9 @@ from placewright.handlers.kinds import KindStatuses
 from placewright.handlers.ledger import Ledger
 from placewright.handlers.members import Members
 from placewright.handlers.options import OperatorOptions
+from placewright.handlers.price_queries import PriceQueries
+from placewright.handlers.price_reader import SourceReader
+from placewright.handlers.prices import Prices
 from placewright.handlers.publisher import Publisher
 from placewright.handlers.queue import CoalescingQueue
 from placewright.handlers.reconcile import Reconciler
@@ -97,6 +101,7 @@ class Operator:
         )
         self.recorder = EventRecorder(client, bucket=TokenBucket(per_second=_EVENTS_PER_SECOND, burst=_EVENTS_BURST))
         self.surveyor = Surveyor(client, changed=self._on_survey, resync_seconds=options.resync_seconds)
+        self.prices = self._make_prices()
         self.fleet = self._make_fleet()
         self.reconciler = Reconciler(
             queue=self.queue,
@@ -110,6 +115,21 @@ class Operator:
         )
         self.intake = Intake(cache=self.cache, queue=self.queue, supersede=self.reconciler.supersede)
         self.health = Health(self._heartbeats, relist_seconds=options.resync_seconds)
+
+    def _make_prices(self) -> Prices:
+        options, surveyor = self._options, self.surveyor
+        prices = Prices(
+            policies=surveyor.policies.objects,
+            reader=SourceReader(
+                config_maps=self._client,
+                namespace=options.own_namespace,
+                folder=Path(options.price_dir),
+                queries=PriceQueries(surveyor.input_rules, None),
+            ),
+            changed=surveyor.prices_changed,
+        )
+        surveyor.use_prices(prices)
+        return prices
 
     def _make_fleet(self) -> Fleet:
         members = Members(Ledger())
@@ -127,7 +147,11 @@ class Operator:
             parallel=self._options.parallel_writes,
         )
         kinds = KindStatuses(
-            surveyor=self.surveyor, ledger=members.ledger, transport=self._client, count=self._on_write
+            surveyor=self.surveyor,
+            ledger=members.ledger,
+            transport=self._client,
+            count=self._on_write,
+            prices=self.prices.status_of,
         )
         return Fleet(
             FleetParts(
@@ -179,6 +203,7 @@ class Operator:
                 self._spawn(reflector.run(), f"read {reflector.kind.plural}")
                 for reflector in self.surveyor.reflectors()
             ]
+            parts.append(self._spawn(self.prices.run(), "prices"))
             parts.append(self._spawn(self.fleet.run(), "fleet"))
             known = self._spawn(self.surveyor.known(), "rules")
             await asyncio.wait({known, stopped, *parts}, return_when=asyncio.FIRST_COMPLETED)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 DEFAULT_METRICS_ADDRESS = "0.0.0.0:8080"
+DEFAULT_PRICE_DIR = "/etc/placewright/prices"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,9 @@ class OperatorOptions:
         debounce_seconds: how long a changed request waits for more changes.
         fleet_debounce_seconds: how long a change of the fleet or its pools waits for more changes.
         parallel_writes: status writes at once.
+        own_namespace: where the operator runs, and the only namespace whose ConfigMaps are read for prices; empty: not
+            known, so that none is read.
+        price_dir: folder whose files are read for prices, and no others.
         drain_seconds: on SIGTERM, how long decisions under way may take to be written.
     """
 
@@ -35,4 +39,6 @@ class OperatorOptions:
     debounce_seconds: float = 0.05
     fleet_debounce_seconds: float = 0.5
     parallel_writes: int = 16
+    own_namespace: str = ""
+    price_dir: str = DEFAULT_PRICE_DIR
     drain_seconds: float = 5.0

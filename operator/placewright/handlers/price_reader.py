@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import binascii
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -21,12 +20,19 @@ from placewright.telemetry.prices.series import rows_of_series
 from placewright.telemetry.prices.tables import form_of, read_table
 from placewright.telemetry.prometheus.client import Answer, QueryError
 
-DEFAULT_PRICE_DIR: Final = "/etc/placewright/prices"
-
 _TOLD_NODES: Final = 3
 
-Ask = Callable[[str], Awaitable[Answer]]
-"""The value of a query now, by the Prometheus of the policies or the options; raises QueryError."""
+
+class Queries(Protocol):
+    """The seam: asks Prometheus (`PriceQueries` does)."""
+
+    async def ask(self, expr: str) -> Answer:
+        """The value of a query now; raises QueryError."""
+        ...
+
+    async def close(self) -> None:
+        """Gives connections back."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,32 +58,34 @@ class PriceReader(Protocol):
         """What a source gives now; raises PriceSourceError."""
         ...
 
+    async def close(self) -> None:
+        """Gives connections back."""
+        ...
+
 
 class SourceReader:
     """Reads sources of every kind.
 
     Args:
-        session: for OpenCost; it has no credentials of the API server.
         config_maps: the API server.
         namespace: the operator's own, the only one whose ConfigMaps are read; empty: not known, so that none is.
         folder: where files of prices are mounted; no other file is read.
-        ask: Prometheus.
+        queries: Prometheus.
     """
 
     def __init__(
         self,
         *,
-        session: aiohttp.ClientSession,
         config_maps: ConfigMaps,
         namespace: str,
         folder: Path,
-        ask: Ask,
+        queries: Queries,
     ) -> None:
-        self._session = session
+        self._session: aiohttp.ClientSession | None = None
         self._config_maps = config_maps
         self._namespace = namespace
         self._folder = folder
-        self._ask = ask
+        self._queries = queries
 
     async def read(self, source: PriceSource) -> SourceRead:
         """What a source gives now; raises PriceSourceError."""
@@ -91,6 +99,13 @@ class SourceReader:
         if source.prometheus is not None:
             return await self._prometheus(source.prometheus)
         raise PriceSourceError(wrong(source.name, got="nothing", wants="file, configMap, openCost or prometheus"))
+
+    async def close(self) -> None:
+        """Gives connections back."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+        await self._queries.close()
 
     async def _config_map(self, source: PriceConfigMap) -> SourceRead:
         if not self._namespace:
@@ -114,6 +129,8 @@ class SourceReader:
         return SourceRead(rows=rows)
 
     async def _open_cost(self, source: PriceOpenCost) -> SourceRead:
+        if self._session is None:  # one of its own, without the credentials of the API server
+            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         body = await opencost.fetch(self._session, source)
         assets = await asyncio.to_thread(opencost.read_assets, body, cost=source.cost)
         if not assets.passed_over:
@@ -126,7 +143,7 @@ class SourceReader:
 
     async def _prometheus(self, source: PricePrometheus) -> SourceRead:
         try:
-            answer = await self._ask(source.query)
+            answer = await self._queries.ask(source.query)
         except QueryError as error:
             raise PriceSourceError(wrong("prometheus.query", got=str(error), wants="an answer"), broken=False) from None
         return SourceRead(

@@ -95,6 +95,7 @@ class Prices:
         self._watches: dict[_Key, SourceWatch] = {}
         self._due: dict[_Key, float] = {}
         self._wake = asyncio.Event()
+        self._news = asyncio.Event()
         self._live: tuple[LivePrice, ...] = ()
         self._told: object = None
 
@@ -111,6 +112,12 @@ class Prices:
         """
         self._sync()
         return all(watch.tried or watch.count for watch in self._watches.values())
+
+    async def known(self) -> None:
+        """Returns once they are settled; a source that does not answer is waited for a few seconds."""
+        while not self.settled():
+            self._news.clear()
+            await self._news.wait()
 
     def status_of(self, policy: str) -> PriceStatus | None:
         """What the status of a policy says of its sources; None: it has none."""
@@ -135,12 +142,15 @@ class Prices:
 
     async def run(self) -> None:
         """Reads sources until cancelled, whatever they say."""
-        while True:
-            self._wake.clear()
-            await self.refresh()
-            rest = min((due - self._stopwatch() for due in self._due.values()), default=_LONGEST_REST_SECONDS)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), timeout=min(max(rest, 0.0), _LONGEST_REST_SECONDS))
+        try:
+            while True:
+                self._wake.clear()
+                await self.refresh()
+                rest = min((due - self._stopwatch() for due in self._due.values()), default=_LONGEST_REST_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), timeout=min(max(rest, 0.0), _LONGEST_REST_SECONDS))
+        finally:
+            await self._reader.close()
 
     async def refresh(self) -> None:
         """One round: reads every source whose time has come, and tells when that changes anything."""
@@ -151,6 +161,7 @@ class Prices:
             self._due[key] = now + refresh_seconds(self._watches[key].source)
         await asyncio.gather(*(self._read(key, self._watches[key]) for key in due))
         self._tell()
+        self._news.set()
 
     def _sync(self) -> None:
         """Takes up what the policies say now."""

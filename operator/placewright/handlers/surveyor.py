@@ -75,6 +75,10 @@ class LivePrices(Protocol):
         """Whether they are known; until then nothing is planned."""
         ...
 
+    async def known(self) -> None:
+        """Returns once they are settled."""
+        ...
+
     def wake(self) -> None:
         """Policies have changed."""
         ...
@@ -90,6 +94,9 @@ class NoPrices:
     def settled(self) -> bool:
         """Nothing is to be waited for."""
         return True
+
+    async def known(self) -> None:
+        """At once."""
 
     def wake(self) -> None:
         """Nothing is to be done."""
@@ -144,6 +151,7 @@ class Surveyor:
         """Returns once the API server has told what rules there are for requests, or that it will not tell."""
         for reflector in (self.pools, self.policies, self.profiles):
             await reflector.known()
+        await self._prices.known()
 
     def rules(self) -> Surroundings:
         """What requests on pools of their own are read with; the same object until policies or profiles change."""
