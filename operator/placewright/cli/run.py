@@ -80,7 +80,7 @@ DEFAULT_PRICE_DIR = "/etc/placewright/prices"
     metavar="NAME",
     default="",
     envvar="POD_NAMESPACE",
-    help="Where the operator runs: price sources read ConfigMaps of this namespace and no other. Without it none is read.",
+    help="Where the operator runs, the only namespace whose ConfigMaps price sources read. Without it they read none.",
 )
 @click.option(
     "--price-dir",
