@@ -1,6 +1,6 @@
 """The binaries of the real control plane: where they come from and how they are built.
 
-Three pinned Go modules lie beside this file. Each is built once per content of its go.mod and go.sum into
+Four pinned Go modules lie beside this file. Each is built once per content of its go.mod and go.sum into
 the user's cache folder; `KUBEBUILDER_ASSETS` and a recent Prometheus on the PATH win over building.
 """
 
@@ -122,7 +122,14 @@ PROMETHEUS = Group(
     stamps=(("github.com/prometheus/common/version.Version", _PROMETHEUS_MODULE),),
     estimate="about three minutes on two cores",
 )
-GROUPS = (KUBERNETES, TOOLS, PROMETHEUS)
+STORAGE = Group(
+    name="storage",
+    folder=HERE / "storage",
+    batches=((Program("versitygw", "github.com/versity/versitygw/cmd/versitygw", "versitygw"),),),
+    stamps=(("main.Version", "github.com/versity/versitygw"),),
+    estimate="about a minute on two cores",
+)
+GROUPS = (KUBERNETES, TOOLS, PROMETHEUS, STORAGE)
 _GROUP_OF = {name: group for group in GROUPS for name in group.files}
 ALL_PROGRAMS = tuple(program.name for group in GROUPS for program in group.programs)
 

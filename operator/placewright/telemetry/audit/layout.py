@@ -107,13 +107,10 @@ def without_unfinished(rows: list[Row], place: Place | None) -> tuple[list[Row],
         rows: of all files.
         place: what the head file says; None: nobody says where the end is, so nothing is left out.
     """
-    if place is None:
+    last = rows[-1] if rows else None
+    if place is None or last is None or last.whole or (last.number, last.offset) < (place.segment, place.size):
         return rows, []
-    for index, row in enumerate(rows):
-        vouched = row.number < place.segment or (row.number == place.segment and row.offset < place.size)
-        if not row.ok and not vouched:
-            return rows[:index], [unfinished_text(row.file.name, row.line)]
-    return rows, []
+    return rows[:-1], [unfinished_text(last.file.name, last.line)]
 
 
 def unfinished_text(file: str, line: int) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -54,45 +55,40 @@ class Sink(Protocol):
         ...
 
 
-class StreamSink:
-    """Each record a line on a stream, as for a log collector.
+class ThreadSink(ABC):
+    """A sink that works in a thread of its own, so that nothing which it waits for holds up the operator.
 
-    A reader that does not read holds up only the thread that writes here. What waits beyond a bound is left out here
-    and counted: the journal has it.
-
-    Args:
-        stream: unbuffered or buffered; flushed after each batch.
-        name: in messages.
-        max_waiting: lines.
+    A daemon thread: a reader or a server that never answers again must not keep the process from ending either.
     """
 
-    def __init__(self, stream: BinaryIO, *, name: str = "stdout", max_waiting: int = MAX_WAITING_LINES) -> None:
-        self._stream = stream
+    def __init__(self, name: str) -> None:
         self._name = name
-        self._max_waiting = max_waiting
-        self._waiting: deque[Written] = deque()
         self._changed = threading.Condition()
         self._stopped = False
-        self._lost = 0
-        self._fault = ""
 
     @property
     def name(self) -> str:
         """In messages and as a label."""
         return self._name
 
+    @abstractmethod
     def offer(self, written: Sequence[Written]) -> None:
         """Take notice of records."""
-        with self._changed:
-            room = max(self._max_waiting - len(self._waiting), 0)
-            self._waiting.extend(written[:room])
-            self._lost += len(written) - len(written[:room])
-            self._changed.notify_all()
+
+    @abstractmethod
+    def state(self, now: float) -> SinkState:
+        """How it is doing."""
+
+    @abstractmethod
+    def work(self) -> None:
+        """Send until stopped."""
+
+    def hurry(self) -> None:  # noqa: B027 - nothing to do where nothing is put off
+        """Send at once what is there."""
 
     async def run(self) -> None:
-        """Write until cancelled."""
-        # A daemon thread: a reader that never reads again must not keep the process from ending.
-        thread = threading.Thread(target=self._write_all, name=f"audit-{self._name}", daemon=True)
+        """Work until cancelled."""
+        thread = threading.Thread(target=self.work, name=f"audit-{self._name}", daemon=True)
         thread.start()
         try:
             await asyncio.Event().wait()
@@ -103,9 +99,38 @@ class StreamSink:
             await asyncio.to_thread(thread.join, _LAST_WORDS_SECONDS)
 
     async def flush(self) -> None:
-        """Return when everything has been written."""
-        while self.state(0.0).pending:  # noqa: ASYNC110 - a thread writes, and nobody else waits for it
+        """Return when everything has been sent."""
+        while self.state(0.0).pending:
+            self.hurry()
             await asyncio.sleep(0.01)
+
+
+class StreamSink(ThreadSink):
+    """Each record a line on a stream, as for a log collector.
+
+    What waits for the reader beyond a bound is left out here and counted: the journal has it.
+
+    Args:
+        stream: unbuffered or buffered; flushed after each batch.
+        name: in messages.
+        max_waiting: lines.
+    """
+
+    def __init__(self, stream: BinaryIO, *, name: str = "stdout", max_waiting: int = MAX_WAITING_LINES) -> None:
+        super().__init__(name)
+        self._stream = stream
+        self._max_waiting = max_waiting
+        self._waiting: deque[Written] = deque()
+        self._lost = 0
+        self._fault = ""
+
+    def offer(self, written: Sequence[Written]) -> None:
+        """Take notice of records."""
+        with self._changed:
+            room = max(self._max_waiting - len(self._waiting), 0)
+            self._waiting.extend(written[:room])
+            self._lost += len(written) - len(written[:room])
+            self._changed.notify_all()
 
     def state(self, now: float) -> SinkState:
         """How it is doing."""
@@ -114,7 +139,8 @@ class StreamSink:
             lag = max(now - self._waiting[0].at, 0.0) if waiting else 0.0
             return SinkState(name=self._name, pending=waiting, lag_seconds=lag, lost=self._lost, fault=self._fault)
 
-    def _write_all(self) -> None:
+    def work(self) -> None:
+        """Write until stopped."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._stopped)

@@ -160,9 +160,9 @@ class _Walk:
         for number, (offset, line, whole) in enumerate(lines_of(path), start=1):
             self._at = (str(path), number)
             digest = hash_of(line) if whole else None
-            if self.unfinished or (digest is None and self._is_unfinished(path, offset)):
-                self.unfinished = self.unfinished or unfinished_text(path.name, number)
-                return True
+            if not whole and path == self.material.files[-1] and self._is_unfinished(path, offset):
+                self.unfinished = unfinished_text(path.name, number)
+                break
             body = parsed(line) if digest is not None else None
             if digest is None or body is None or not self._follows(body, digest):
                 return False

@@ -1,0 +1,57 @@
+"""A real S3-compatible server, shared by the tests of this folder; each has a bucket of its own."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.controlplane.absence import refuse_or_skip
+from tests.controlplane.assets import AssetsUnavailableError, Finder
+from tests.support.s3_server import S3Server
+
+
+@pytest.fixture(scope="session")
+def gateway_program(pytestconfig: pytest.Config) -> Path:
+    """The gateway's binary, built when missing; what the build says goes to the terminal."""
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+
+    def report(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            sys.stderr.write(f"\n{line}")
+
+    try:
+        return Finder(report=report).path("versitygw")
+    except AssetsUnavailableError as error:
+        refuse_or_skip(error, os.environ)
+
+
+@pytest.fixture(scope="module")
+def server(gateway_program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with S3Server(gateway_program, tmp_path_factory.mktemp("s3")) as started:
+        yield started
+
+
+@pytest.fixture
+def locked_bucket(server: S3Server, request: pytest.FixtureRequest) -> str:
+    """A new bucket with object lock."""
+    name = "audit-" + "".join(letter if letter.isalnum() else "-" for letter in request.node.name.lower())[:50].strip(
+        "-"
+    )
+    server.client.make_bucket(name, object_lock=True)
+    return name
+
+
+@pytest.fixture
+def own_server(gateway_program: Path, tmp_path: Path) -> Iterator[Callable[[], S3Server]]:
+    """Makes a server that a test stops and starts by itself."""
+    made: list[S3Server] = []
+
+    def make() -> S3Server:
+        made.append(S3Server(gateway_program, tmp_path / f"s3-{len(made)}"))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
