@@ -5,6 +5,7 @@ Everything is plain data for the API server and for `-o json`. Equal decisions g
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from placewright.api import conditions, history
 from placewright.api.base import API_VERSION
 from placewright.api.figures import cut
 from placewright.api.fleet_data import PlanItem, fleet_data
-from placewright.api.live import NOTHING_LIVE, LiveStatus
+from placewright.api.live import NOTHING_LIVE, InputFault, LiveInput, LiveStatus
 from placewright.api.live_data import blocked_data, gate_data, inputs_data, live_data
 from placewright.api.plan_data import (
     alternative_data,
@@ -23,6 +24,7 @@ from placewright.api.plan_data import (
     solver_data,
     without_none,
 )
+from placewright.api.prices import stale_prices
 from placewright.api.same import same_decision
 from placewright.api.status import MAX_ALTERNATIVES, MAX_MESSAGE, MAX_REJECTIONS, MAX_WARNINGS
 from placewright.api.surroundings import EMPTY, DemandUnavailableError, Surroundings
@@ -67,7 +69,7 @@ def to_status(
         surroundings: what the request was read with, for the age of prices.
         live: what is known of its live inputs and its ramp; None: it has none.
     """
-    known = NOTHING_LIVE if live is None else live
+    known = _with_prices(NOTHING_LIVE if live is None else live, decision, surroundings)
     moment = _decided_at(decision, decided_at, previous)
     changes = history.after(decision, moment, generation, previous or {})
     change = history.change_text(changes, decision.plan)
@@ -119,6 +121,15 @@ def _sources(decision: Decision, surroundings: Surroundings) -> dict[str, Any]:
             "profile": _profile(performance.profile) if isinstance(performance, Measured) else None,
         }
     )
+
+
+def _with_prices(live: LiveStatus, decision: Decision, surroundings: Surroundings) -> LiveStatus:
+    """What is known of live inputs, prices of the plan that are stale among them."""
+    stale = stale_prices(decision, surroundings)
+    if not stale:
+        return live
+    fault = InputFault(input=LiveInput.PRICES, message="; ".join(stale))
+    return replace(live, faults=(*live.faults, fault))
 
 
 def _profile(profile: Profile | None) -> dict[str, Any] | None:

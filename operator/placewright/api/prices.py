@@ -8,6 +8,8 @@ from functools import lru_cache
 from placewright import catalog
 from placewright.api.placement_policy import PlacementPolicy
 from placewright.api.price_rows import LivePrice
+from placewright.api.surroundings import Surroundings
+from placewright.core import model as core
 
 _Known = tuple[str | None, str | None, str | None]  # capacity type, zone, instance type
 
@@ -116,6 +118,39 @@ def _tables(policies: Sequence[PlacementPolicy], gpu: str, known: _Known) -> Ite
                     per_gpu_hour=entry.price_per_gpu_hour, policy=policy.metadata.name, as_of=moment(entry.as_of)
                 )
                 yield _Entry(price=price, exactness=exactness, held="")
+
+
+def stale_prices(decision: core.Decision, surroundings: Surroundings) -> tuple[str, ...]:
+    """Say which prices of a plan are stale, one line each; without a plan, of the pools that it might stand on.
+
+    A pool of the request's own has the price of a source when the spec gives it none; it is told by the figure.
+    """
+    plan, request = decision.plan, decision.request
+    used = None if plan is None else {pool for entry in plan.replicas for pool in entry.layout.gpus_by_pool}
+    lines = []
+    for pool in request.pools:
+        if used is not None and pool.name not in used:
+            continue
+        if pool.shared:
+            shared = surroundings.pools.get(pool.name)
+            fault = shared.price_fault if shared is not None else ""
+        else:
+            fault = _stale_of_own(pool, surroundings.prices)
+        if fault:
+            lines.append(f"price of pool {pool.name}: {fault}")
+    return tuple(lines)
+
+
+def _stale_of_own(pool: core.Pool, live: Sequence[LivePrice]) -> str:
+    price = pool.price_per_gpu_hour
+    return next(
+        (
+            each.stale
+            for each in live
+            if each.stale and each.per_gpu_hour == price and same_gpu(each.key.gpu, pool.gpu.name)
+        ),
+        "",
+    )
 
 
 def _exactness(asked: _Known, known: _Known) -> int | None:

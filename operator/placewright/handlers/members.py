@@ -280,9 +280,7 @@ class Members:
             if key in blind or key in unseen or key not in members or members[key].keeps_plan
         }
         pools = {name: without(pool, list(kept.values())) for name, pool in survey.pools.items()}
-        deciding = [
-            key for key in sorted(members) if members[key].request is not None and key not in blind | unseen
-        ]
+        deciding = [key for key in sorted(members) if members[key].request is not None and key not in blind | unseen]
         presents = self._presents(deciding, pools, steering, now)
         pools = self._rooms(self._set_aside(deciding, pools, steering))
         for key in deciding:
@@ -404,6 +402,7 @@ def _outline(survey: Survey) -> object:
             for name, shared in around.pools.items()
         },
         around.unusable,
+        [(each.key, each.policy, each.per_gpu_hour) for each in around.prices],
     )
 
 
