@@ -140,9 +140,14 @@ def redirect(location: str, status: int = 302) -> Behaviour:
     return lambda _, handler, __: handler.say(status, "", Location=location)
 
 
-def huge(bad: BadPrometheus, handler: Handler, _: Seen) -> None:
+def huge(bad: BadPrometheus, handler: Handler, seen: Seen) -> None:
     """Writes for ever."""
     handler.send_response(200)
+    huge_body(bad, handler, seen)
+
+
+def huge_body(bad: BadPrometheus, handler: Handler, _: Seen) -> None:
+    """Writes for ever, under a status that is already there."""
     handler.send_header("Transfer-Encoding", "chunked")
     handler.end_headers()
     chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"

@@ -51,6 +51,7 @@ class Entry:
 
 
 UNASKED: Final = Entry()
+_PROBE: Final = Query(expr="vector(1)")  # costs a server nothing
 
 
 class Client(Protocol):
@@ -74,8 +75,8 @@ class QueryBook:
 
     A server that does not answer costs one timeout in a cycle: as soon as as many requests as may run at once have
     failed with no good answer between, the rest of the cycle is not asked. Then the server is left alone for a pause
-    that doubles, and after it one query is tried before the others. Queries that were good the last time are asked
-    first, so that a bad one cannot take the turn of others.
+    that doubles, and after it a constant is asked for before the queries are. Queries that were good the last time go
+    first and those that failed last, so that a bad one cannot take the turn of others.
 
     Args:
         client: whom to ask; None: nobody, and every query has the fault that no server is set.
@@ -100,6 +101,7 @@ class QueryBook:
         self._parallel = parallel
         self._observe = observe
         self._entries: dict[Query, Entry] = {}
+        self._failed: set[Query] = set()  # those that failed by themselves when they were asked last
         self._counters: dict[str, int] = dict.fromkeys((SUCCESS, *map(str, FaultKind)), 0)
         self._server_fault: QueryError | None = None
         self._pause_seconds = 0.0
@@ -119,6 +121,7 @@ class QueryBook:
         """Ask another server from now on; what the one before said is forgotten."""
         self._client = client
         self._entries.clear()
+        self._failed.clear()
         self._recovered()
 
     def entry(self, query: Query) -> Entry:
@@ -133,55 +136,61 @@ class QueryBook:
         wanted = dict.fromkeys(queries)
         # Answers of no use to anybody would pile up.
         self._entries = {query: self._entries[query] for query in wanted if query in self._entries}
-        cycle = _Cycle(sorted(wanted, key=self._trouble))
+        self._failed.intersection_update(wanted)
+        cycle = _Cycle(sorted(wanted, key=self._trouble), self._parallel)
         if self._client is None:
             self._fail(cycle.left, QueryError(FaultKind.UNREACHABLE, "no Prometheus server is set"))
         elif self._stopwatch() < self._silent_until and self._server_fault is not None:
             self._fail(cycle.left, self._server_fault)
-        else:
+        elif wanted:
             await self._run(cycle, self._client)
         return {query: self._entries[query] for query in wanted}
 
     def _trouble(self, query: Query) -> int:
         """What was good goes first, what is new next, what failed last."""
-        entry = self.entry(query)
-        return 2 if entry.fault is not None else int(entry.answer is None)
+        return 2 if query in self._failed else int(self.entry(query).answer is None)
 
     async def _run(self, cycle: "_Cycle", client: Client) -> None:
-        if self._server_fault is not None and cycle.left:
-            cycle.patience = 1  # one query finds out whether the server is back
-            await self._work(cycle, client)
-        elif cycle.left:
-            cycle.patience = self._parallel
+        if self._server_fault is not None:
+            fault = await self._timed(_PROBE, client, keep=False)
+            cycle.dead = None if fault is None or fault.kind in _OF_THE_QUERY else fault
+        running: dict[asyncio.Task[QueryError | None], Query] = {}
+        try:
+            while cycle.may_start(len(running)) or running:
+                while cycle.may_start(len(running)):
+                    query = cycle.left.popleft()
+                    running[asyncio.create_task(self._timed(query, client))] = query
+                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    self._note(running.pop(task), task.result(), cycle)
+        finally:
+            for task in running:
+                task.cancel()
         if cycle.dead is None:
-            cycle.patience = self._parallel
-            workers = min(self._parallel, len(cycle.left))
-            await asyncio.gather(*(self._work(cycle, client, many=True) for _ in range(workers)))
-        if cycle.dead is not None:
-            self._fail(cycle.left, cycle.dead)
-            self._server_fault = cycle.dead
-            self._pause_seconds = min(max(FIRST_PAUSE_SECONDS, 2 * self._pause_seconds), LONGEST_PAUSE_SECONDS)
-            self._silent_until = self._stopwatch() + self._pause_seconds
-        elif cycle.answered:
             self._recovered()
+            return
+        self._fail(cycle.left, cycle.dead)
+        self._server_fault = cycle.dead
+        self._pause_seconds = min(max(FIRST_PAUSE_SECONDS, 2 * self._pause_seconds), LONGEST_PAUSE_SECONDS)
+        self._silent_until = self._stopwatch() + self._pause_seconds
 
-    async def _work(self, cycle: "_Cycle", client: Client, *, many: bool = False) -> None:
-        while cycle.left and cycle.dead is None:
-            query = cycle.left.popleft()
-            fault = await self._one(query, client)
-            cycle.note(fault)
-            if not many:
-                return
+    def _note(self, query: Query, fault: QueryError | None, cycle: "_Cycle") -> None:
+        cycle.note(fault)
+        if fault is None:
+            self._failed.discard(query)
+        else:
+            self._failed.add(query)
+            self._fail((query,), fault)
 
-    async def _one(self, query: Query, client: Client) -> QueryError | None:
-        began = self._stopwatch()
-        fault: QueryError | None = None
+    async def _timed(self, query: Query, client: Client, *, keep: bool = True) -> QueryError | None:
+        """One request; a good answer goes into the book."""
+        began, fault = self._stopwatch(), None
         try:
             answer = await _sent(query, client, self._clock())
-            self._entries[query] = Entry(answer=answer, at=self._clock())
+            if keep:
+                self._entries[query] = Entry(answer=answer, at=self._clock())
         except QueryError as error:
             fault = error
-            self._fail((query,), error)
         result = SUCCESS if fault is None else str(fault.kind)
         self._counters[result] += 1
         self._observe(result, self._stopwatch() - began)
@@ -200,22 +209,24 @@ class QueryBook:
 class _Cycle:
     """One cycle while it runs."""
 
-    def __init__(self, queries: Iterable[Query]) -> None:
+    def __init__(self, queries: Iterable[Query], parallel: int) -> None:
         self.left = deque(queries)
-        self.patience = 1
-        self.answered = False
         self.dead: QueryError | None = None
+        self._parallel = parallel
         self._failed_in_a_row = 0
+
+    def may_start(self, running: int) -> bool:
+        """Whether one more may be asked now. What fails takes a place, so that no second round starts on a hunch."""
+        return bool(self.left) and self.dead is None and running + self._failed_in_a_row < self._parallel
 
     def note(self, fault: QueryError | None) -> None:
         """How one request ended."""
         if fault is None or fault.kind in _OF_THE_QUERY:
-            self.answered = True
             self._failed_in_a_row = 0
             return
         self._failed_in_a_row += 1
         at_once = fault.kind in (FaultKind.UNREACHABLE, FaultKind.CREDENTIALS)
-        if at_once or self._failed_in_a_row >= self.patience:
+        if at_once or self._failed_in_a_row >= self._parallel:
             self.dead = fault
 
 
