@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, pairwise
-from math import ceil, floor, fsum, inf, isfinite
+from math import ceil, floor, fsum, inf, isclose, isfinite
 
 from placewright.core.demand.model import Fault, Histogram
 from placewright.core.figures import number
@@ -19,6 +19,7 @@ _LEAST_SHARE = 0.01  # a group of its own has this share of the requests or of t
 _ALIKE = 0.1  # lengths that spread less than this share of their mean are one length
 _CONTRADICTION = 0.1  # how far sum and buckets may differ: they are read at slightly different moments
 _LONGEST = 64.0  # most that the bucket without an upper bound is believed to hold on average, in last finite bounds
+_FLOAT_NOISE = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +78,13 @@ def groups_of(
 
 def whole_tokens(shares: Sequence[float], means: Sequence[float]) -> list[int]:
     """Round lengths up or down, so that their mean by shares is at least what it was and as little more as possible."""
-    low = [max(1, floor(mean + 1e-9)) for mean in means]
-    loose = [k for k, mean in enumerate(means) if mean - low[k] > 1e-9]
-    missing = fsum(share * (mean - length) for share, mean, length in zip(shares, means, low, strict=True))
+    exact = [float(round(mean)) if isclose(mean, round(mean), rel_tol=_FLOAT_NOISE) else mean for mean in means]
+    low = [max(1, floor(mean)) for mean in exact]
+    loose = tuple(k for k, mean in enumerate(exact) if mean > low[k])
+    missing = fsum(share * (mean - length) for share, mean, length in zip(shares, exact, low, strict=True))
     choices = (chosen for size in range(len(loose) + 1) for chosen in combinations(loose, size))
-    enough = (chosen for chosen in choices if fsum(shares[k] for k in chosen) >= missing - 1e-12)
-    raised = min(enough, key=lambda chosen: (fsum(shares[k] for k in chosen), chosen))
+    enough = (chosen for chosen in choices if fsum(shares[k] for k in chosen) >= missing - _FLOAT_NOISE)
+    raised = min(enough, key=lambda chosen: (fsum(shares[k] for k in chosen), chosen), default=loose)
     return [length + (k in raised) for k, length in enumerate(low)]
 
 
