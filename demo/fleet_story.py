@@ -8,9 +8,10 @@ from typing import Any
 
 from demo.calls import Calls, DemoError, Key
 from demo.crd import Json, table
-from demo.operator_process import OperatorFailedError, OperatorProcess
+from demo.operator_process import OperatorProcess
 from demo.samples import Sample, condition, is_decided, read_objects, read_samples, surprises
 from demo.show import Page, refusals
+from demo.steps import until_right
 from placewright.api.base import duration_seconds
 
 _CLOCK_SECONDS = 1.0  # times in a status have whole seconds
@@ -60,7 +61,7 @@ def tell(page: Page, fleet: Fleet, calls: Calls, operator: OperatorProcess, *, p
         patience_seconds: how long each step may take.
 
     Raises:
-        DemoError, OperatorFailedError: a step failed, or something is not as promised.
+        DemoError: a step failed, or something is not as promised.
     """
     stage = _Stage(page, fleet, calls, operator, patience_seconds)
     page.line()
@@ -215,22 +216,7 @@ class _Stage:
         return found
 
     def _until(self, what: str, faults: Callable[[], list[str]]) -> None:
-        """Waits until there is no fault.
-
-        Raises:
-            DemoError: there still is one when the time is over.
-            OperatorFailedError: the operator has ended.
-        """
-        last: list[str] = []
-
-        def right() -> bool:
-            last[:] = faults()
-            return not last
-
-        try:
-            self._operator.wait(right, what, self._patience_seconds)
-        except OperatorFailedError as error:
-            raise DemoError("; ".join([str(error), *last])) from error
+        until_right(self._operator, what, faults, self._patience_seconds)
 
     def _show(self, kind: str, stored: Mapping[Key, Json]) -> None:
         crd = self._calls.crds[kind]

@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None, *, check: Callable[[], None]) -
             program=told.operator,
             samples=told.samples,
             fleet=told.fleet,
+            dollars=told.dollars,
             patience_seconds=told.patience,
             folder=Path(folder),
             check=check,
@@ -71,10 +72,17 @@ def _parser() -> argparse.ArgumentParser:
         help="Nodes, pools and models that share them; default: demo/fleet",
     )
     parser.add_argument(
+        "--dollars",
+        type=Path,
+        default=ROOT / "demo" / "dollars",
+        metavar="FOLDER",
+        help="a policy and a model with a gate on live revenue; default: demo/dollars",
+    )
+    parser.add_argument(
         "--patience",
         type=float,
         default=60.0,
         metavar="SECONDS",
-        help="how long each step of the fleet may take; default: 60",
+        help="how long each step of the fleet and of the gate may take; default: 60",
     )
     return parser

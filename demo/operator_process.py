@@ -4,7 +4,7 @@ import http.client
 import json
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,14 +31,23 @@ class OperatorProcess:
         kubeconfig: its credentials.
         log: its output goes here.
         tick: called on each poll with what is waited for.
+        options: further ones of `placewright run`.
     """
 
-    def __init__(self, program: Path, *, kubeconfig: Path, log: Path, tick: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        program: Path,
+        *,
+        kubeconfig: Path,
+        log: Path,
+        tick: Callable[[str], None],
+        options: Sequence[str] = (),
+    ) -> None:
         self._program = program
         self._tick = tick
         self._process = ManagedProcess(
             "the operator",
-            [str(program), "run", "--metrics-address=127.0.0.1:0"],
+            [str(program), "run", "--metrics-address=127.0.0.1:0", *options],
             log,
             {**_inherited(os.environ), "KUBECONFIG": str(kubeconfig)},
         )

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from demo import fleet_story
+from demo import dollars_story, fleet_story
 from demo.api import ApiServer, kubeconfig
 from demo.calls import Calls, DemoError
 from demo.crd import Json, read_crds, table
+from demo.earnings import Earnings
 from demo.fleet_story import read_fleet
 from demo.operator_process import OperatorProcess
 from demo.samples import Sample, condition, is_decided, read_samples, surprises
@@ -33,6 +34,7 @@ class Setting:
         program: the placewright program.
         samples: folder of the manifests.
         fleet: folder of the manifests of the models that share pools.
+        dollars: folder of the manifests of the gate with a live input.
         patience_seconds: how long each step of the fleet may take.
         folder: for the kubeconfig and the log; whoever gives it removes it.
         check: called between steps and on each poll; what it raises ends the demo.
@@ -41,6 +43,7 @@ class Setting:
     program: Path
     samples: Path
     fleet: Path
+    dollars: Path
     patience_seconds: float
     folder: Path
     check: Callable[[], None]
@@ -49,6 +52,11 @@ class Setting:
     def log(self) -> Path:
         """The operator's log."""
         return self.folder / "operator.log"
+
+    @property
+    def journal(self) -> Path:
+        """The operator's audit journal."""
+        return self.folder / "audit"
 
 
 def tell(page: Page, setting: Setting) -> None:
@@ -66,7 +74,7 @@ def tell(page: Page, setting: Setting) -> None:
     setting.check()
     page.paragraph("Placewright demo: the real operator against a Kubernetes API in this process (no cluster, no GPU).")
     page.line()
-    with ApiServer(crds.values()) as server:
+    with ApiServer(crds.values()) as server, Earnings(dollars_story.GOOD_USD_PER_HOUR) as earnings:
         page.progress(f"API with the {len(crds)} kinds of crds/ on {server.url}")
         credentials = setting.folder / "kubeconfig"
         credentials.write_text(kubeconfig(server.url), encoding="utf-8")
@@ -75,6 +83,11 @@ def tell(page: Page, setting: Setting) -> None:
             kubeconfig=credentials,
             log=setting.log,
             tick=tick,
+            options=(
+                f"--prometheus-url={earnings.url}",
+                "--inputs-interval=0.3s",
+                f"--audit-dir={setting.journal}",
+            ),
         )
         calls = Calls(server.port, crds)
         try:
@@ -83,8 +96,13 @@ def tell(page: Page, setting: Setting) -> None:
             setting.check()
             fleet_story.tell(page, fleet, calls, operator, patience_seconds=setting.patience_seconds)
             setting.check()
+            dollars_story.tell_gate(
+                page, setting.dollars, earnings, calls, operator, patience_seconds=setting.patience_seconds
+            )
+            setting.check()
             operator.end()
             page.progress("operator ended by SIGTERM with exit code 0")
+            dollars_story.tell_audit(page, setting.program, setting.journal, setting.folder / "audit-tampered")
         finally:
             operator.kill()
     page.line()

@@ -241,3 +241,17 @@ def test_a_plan_that_stays_because_a_change_saves_too_little_says_so() -> None:
     )
     (best,) = decided(asked).decisions
     assert best.warnings == ()
+
+
+def test_a_more_important_newcomer_takes_the_gpus_of_a_plan_that_its_gates_block() -> None:
+    before = decided(request(12.0))  # three of eight GPUs
+    blocked = request(12.0, gates=Gates(max_cost_per_hour=0.5))
+    urgent = request(24.0, name="urgent", priority=1)  # six
+    gone, placed = decided(blocked, urgent, present=now_has(before)).decisions
+    assert (plan_of(placed).state, placed.kept) == (PlanState.APPROVED, False)
+    assert not gone.kept
+    assert gone.move is not None
+    assert gone.move.reason is MoveReason.PREEMPTED
+    impossible = request(100.0, name="urgent", priority=1)
+    stays, refused = decided(blocked, impossible, present=now_has(before)).decisions
+    assert (stays.kept, refused.plan) == (True, None)  # giving it up would place nobody

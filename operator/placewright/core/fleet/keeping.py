@@ -48,13 +48,13 @@ def is_spared(standing: Standing | None) -> bool:
     return standing is not None and (standing.broken is None or standing.broken in _SPARED)
 
 
-def fits(case: Case, held: Held, rows: Rows, left: Mapping[int, float]) -> bool:
-    """Whether the stock has room for the layouts; ceilings do not count, as the money is being spent already."""
-    money = {row for _, row in rows.ceilings}
+def fits(case: Case, held: Held, rows: Rows, left: Mapping[int, float], *, money: bool = False) -> bool:
+    """Whether the stock has room for the layouts; ceilings count only with `money`, as it is being spent already."""
+    ceilings = {row for _, row in rows.ceilings}
     return all(
         amount <= left[row] * (1 + _SLACK) + _SLACK
         for row, amount in usage_of(case, held, rows).items()
-        if row not in money
+        if money or row not in ceilings
     )
 
 

@@ -1,6 +1,6 @@
 """One component of a fleet, decided: what each request may take, what stands, one solve, nodes, plans."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from placewright.core.errors import InvalidRequestError
@@ -145,35 +145,62 @@ class Part:
             left = dict(enumerate(state.rows.capacity))
             fitting = keeping.fits(state.cases[key], found[key], state.rows, left)
             if fitting and not unpackable(state, {key: found[key]}):
-                state.kept[key] = found[key]
-                state.rows = keeping.take(replace(state.rows, capacity=state.whole), state.cases, state.kept)
+                self._keep_only(state, {**state.kept, key: found[key]})
                 any_kept = True
         return any_kept
 
     def _solve_with_kept(self, state: State) -> Solved:
         """Solve; a request that gets nothing keeps what it has, if that is not what stock or priority took from it."""
+        observed, dropped = dict(state.standing), set[str]()
         while True:
-            observed = dict(state.standing)
             asking = [key for key in state.cases if key in state.alone and key not in state.kept]
             solved = self._solve(state, asking)
-            lost = set(asking) - set(solved.held())
-            spared = [key for key in sorted(lost) if keeping.is_spared(observed.get(key))]
-            if self.watch.out_of_time() or not self._keep(state, self._roomy(state, solved, spared)):
+            lost = sorted(set(asking) - set(solved.held()))
+            spared = [key for key in lost if key not in dropped and keeping.is_spared(state.standing.get(key))]
+            if self.watch.out_of_time():
                 return solved
-            state.standing = {key: each for key, each in observed.items() if key not in state.kept}
+            if not self._keep(state, spared) and not self._yield_to_higher(state, lost, dropped):
+                self._keep_beside(state, solved, dropped)
+                return solved
+            preempted = {key: replace(observed[key], broken=MoveReason.PREEMPTED) for key in dropped & set(observed)}
+            state.standing = {key: each for key, each in {**observed, **preempted}.items() if key not in state.kept}
 
-    def _roomy(self, state: State, solved: Solved, keys: Sequence[str]) -> list[str]:
-        """Of these, those for whose present plan the others leave room."""
+    def _keep_beside(self, state: State, solved: Solved, keys: Collection[str]) -> None:
+        """Keep plans that were given up for others, as far as these leave room and money after all."""
         held = solved.held()
-        left = dict(enumerate(left_of(state, held)))
-        roomy = []
-        for key in keys:
+        for key in sorted(keys):
             own = keeping.physical(state.cases[key], self.present[key])
-            if own is not None and keeping.fits(state.cases[key], own, state.rows, left):
-                roomy.append(key)
-                for row, amount in usage_of(state.cases[key], own, state.rows).items():
-                    left[row] -= amount
-        return roomy
+            left = dict(enumerate(left_of(state, held)))
+            if own is None or not keeping.fits(state.cases[key], own, state.rows, left, money=True):
+                continue
+            if not unpackable(state, {**held, key: own}):
+                self._keep_only(state, {**state.kept, key: own})
+
+    def _yield_to_higher(self, state: State, lost: Sequence[str], dropped: set[str]) -> bool:
+        """Give up kept plans of lower priority where somebody more important gets a plan by that; whether any was."""
+        wanting = [state.cases[key].request.priority for key in lost if key not in dropped]
+        low = [
+            key
+            for key in state.kept
+            if wanting and not self.present[key].held and state.cases[key].request.priority < max(wanting)
+        ]
+        if not low:
+            return False
+        kept, rows, standing = dict(state.kept), state.rows, dict(state.standing)
+        self._keep_only(state, {key: held for key, held in kept.items() if key not in low})
+        asking = [key for key in state.cases if key in state.alone and key not in state.kept and key not in low]
+        won = set(self._solve(state, asking).held()).intersection(lost)
+        state.kept, state.rows, state.standing = kept, rows, standing
+        if not any(state.cases[key].request.priority > state.cases[one].request.priority for key in won for one in low):
+            return False
+        self._keep_only(state, {key: held for key, held in kept.items() if key not in low})
+        dropped.update(low)
+        return True
+
+    @staticmethod
+    def _keep_only(state: State, kept: Mapping[str, Held]) -> None:
+        state.kept = dict(kept)
+        state.rows = keeping.take(replace(state.rows, capacity=state.whole), state.cases, state.kept)
 
     def _solve(self, state: State, asking: list[str]) -> Solved:
         """Solve; a present plan that cannot stay after all is let go, and all is solved again.
