@@ -1,10 +1,12 @@
 """What a cluster holds, read once and only read: requests, pools, policies, profiles, Nodes, Pods."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from placewright.cli.faults import Fault, FaultsError
+from placewright.cli.price_files import of_cluster
 from placewright.cli.scene import Asking, Scene, Unreadable
 from placewright.core.errors import InvalidRequestError, PlacewrightError
 
@@ -92,11 +94,13 @@ def scene_of(
 
     notes: list[str] = []
     good, bad = _requests(requests)
+    ruling = tuple(_parsed(policies, "PlacementPolicy", parse.parse_policy, notes))
     return Scene(
         requests=tuple(good),
         unreadable=tuple(bad),
         pools=tuple(_parsed(pools, "GPUPool", parse.parse_pool, notes)),
-        policies=tuple(_parsed(policies, "PlacementPolicy", parse.parse_policy, notes)),
+        policies=ruling,
+        prices=of_cluster(ruling, now=time.time(), notes=notes),
         profiles=tuple(_parsed(profiles, "PerformanceProfile", parse.parse_profile, notes)),
         nodes=tuple(nodes),
         pods=tuple(pods),

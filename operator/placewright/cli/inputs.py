@@ -91,7 +91,7 @@ def observe(scene: Scene, *, now: datetime) -> "tuple[ObservedPool, ...]":
     from placewright.kube.inventory import observe_pools  # noqa: PLC0415 - --help needs none of it
 
     nodes, pods = [dict(node) for node in scene.nodes], [dict(pod) for pod in scene.pods]
-    return tuple(observe_pools(scene.pools, scene.policies, nodes, pods, now=now))
+    return tuple(observe_pools(scene.pools, scene.policies, nodes, pods, now=now, prices=scene.prices))
 
 
 def to_inputs(
@@ -161,6 +161,7 @@ def _surroundings(scene: Scene, observed: "tuple[ObservedPool, ...]", stock: Map
         unusable={
             each.name: UnusablePool(labels=each.labels, reason=_why(each)) for each in observed if each.pool is None
         },
+        prices=scene.prices,
     )
 
 

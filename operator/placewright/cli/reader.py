@@ -1,6 +1,7 @@
 """Reads files of all kinds into a scene, and collects everything that is wrong with them."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from placewright.cli import documents
 from placewright.cli.faults import Fault, FaultsError
 from placewright.cli.interrupts import leaving_at_once
+from placewright.cli.price_files import Opener, beside, read_prices
 from placewright.cli.scene import Asking, Scene
 
 if TYPE_CHECKING:
     from placewright.api.load import Document
+    from placewright.api.price_rows import LivePrice
     from placewright.api.validate import Found, Validation
 
 DEFAULT_NAMESPACE: Final = "default"
@@ -36,6 +39,7 @@ class Reader:
         self._others: Counter[str] = Counter()
         self._lists: dict[str, list[Any]] = {}
         self._filled: set[int] = set()  # ids of documents that got the pools of a list
+        self._openers: dict[str, Opener] = {}  # of files that do not stand on disk, by their names
         for name in documents.files_of(pools, self.faults):
             self._read_pools(name)
 
@@ -51,8 +55,16 @@ class Reader:
             if text is not None:
                 self.take(text, name)
 
-    def take(self, text: str, name: str) -> None:
-        """Read a text."""
+    def take(self, text: str, name: str, *, opener: Opener | None = None) -> None:
+        """Read a text.
+
+        Args:
+            text: its content.
+            name: what messages call it.
+            opener: of the files that it names; None: they stand beside the file of this name.
+        """
+        if opener is not None:
+            self._openers[name] = opener
         with leaving_at_once():  # the interpreter of CEL would take an interruption for a broken rule
             found = list(self._validations(text, name))
         for validation in found:
@@ -125,6 +137,8 @@ class Reader:
             FaultsError: with every fault.
         """
         home = namespace or DEFAULT_NAMESPACE
+        notes = self.notes()
+        prices = self._prices(notes)
         faults = [*self.faults, *(self.refused() if alone else ()), *self.repeated(home)]
         if faults:
             raise FaultsError(faults)
@@ -140,8 +154,18 @@ class Reader:
             profiles=tuple(by_kind.get("PerformanceProfile", ())),
             nodes=tuple(document.body for document in self.nodes),
             pods=tuple(document.body for document in self.pods),
-            notes=tuple(self.notes()),
+            prices=prices,
+            notes=tuple(notes),
         )
+
+    def _prices(self, notes: list[str]) -> "tuple[LivePrice, ...]":
+        """The prices of files that policies name; what is wrong with them becomes faults."""
+        policies = [
+            (each.resource, self._openers.get(each.document.file) or beside(each.document.file))
+            for each in self.objects
+            if each.resource.kind == "PlacementPolicy"
+        ]
+        return read_prices(policies, now=time.time(), faults=self.faults, notes=notes)
 
     # ---------------------------------------------------------------------------------------------------- inside
 

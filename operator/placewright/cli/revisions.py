@@ -3,6 +3,7 @@
 Nothing is checked out and nothing is written. Hooks and filters do not run: blobs are read as they are stored.
 """
 
+import posixpath
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Final
 
 from placewright.cli.documents import STDIN, is_manifest
 from placewright.cli.faults import Fault, FaultsError
+from placewright.cli.price_files import Opener, beside
 
 PREFIX: Final = "git:"
 WANTS: Final = "a file, a folder, git:REVISION or git:REVISION:PATH"
@@ -60,8 +62,7 @@ def read(revision: Revision, paths: Sequence[str]) -> tuple[list[tuple[str, str]
     wanted = [revision.path] if revision.path else list(paths)
     if not wanted or any(path == STDIN or path.startswith(PREFIX) for path in wanted):
         raise FaultsError([Fault(place=revision.given, got="no path", wants=f"{revision.given}:PATH")])
-    relative = bool(revision.path) and not Path(revision.path).is_absolute()
-    git = _Git(Path.cwd() if relative else _folder_of(wanted[0]))
+    git = _repository(revision, wanted)
     commit = git.commit(revision)
     texts: dict[str, str] = {}
     missing = []
@@ -74,6 +75,37 @@ def read(revision: Revision, paths: Sequence[str]) -> tuple[list[tuple[str, str]
         got = f"no {revision.path} with YAML or JSON in {revision.name}"
         raise FaultsError([Fault(place=revision.given, got=got, wants="a path of that revision, seen from here")])
     return list(texts.items()), missing
+
+
+def _repository(revision: Revision, wanted: Sequence[str]) -> "_Git":
+    relative = bool(revision.path) and not Path(revision.path).is_absolute()
+    return _Git(Path.cwd() if relative else _folder_of(wanted[0]))
+
+
+def opener(revision: Revision, paths: Sequence[str], name: str) -> Opener:
+    """Return how files beside a text of a revision are opened: in the same revision.
+
+    Args:
+        revision: as for `read`.
+        paths: as for `read`.
+        name: of the text, as `read` gives it; an absolute path is one on disk.
+    """
+    folder = posixpath.dirname(name.removeprefix(f"{revision.name}:"))
+
+    def read_blob(path: str) -> tuple[bytes, str]:
+        from placewright.telemetry.prices.errors import PriceSourceError, wrong  # noqa: PLC0415 - --help needs none
+
+        if posixpath.isabs(path):
+            return beside(name)(path)
+        inside = posixpath.normpath(posixpath.join(folder, path))
+        git = _repository(revision, [revision.path] if revision.path else paths)
+        data = git.blob(git.commit(revision), inside)
+        title = f"{revision.name}:{inside}"
+        if data is None:
+            raise PriceSourceError(wrong(title, got="no such file", wants="a CSV or JSON table of prices"))
+        return data, title
+
+    return read_blob
 
 
 def _folder_of(path: str) -> Path:
@@ -126,6 +158,10 @@ class _Git:
             if mode in _FILE_TYPES and (name == path or _is_read(name, path)):
                 found[name] = blob
         return found
+
+    def blob(self, commit: str, path: str) -> bytes | None:
+        """Return the content of a file; None when there is none."""
+        return self._call("cat-file", "blob", f"{commit}:{path}")
 
     def texts(self, blobs: Mapping[str, str], revision: str) -> dict[str, str]:
         """Return the texts of blobs by `REVISION:PATH`."""

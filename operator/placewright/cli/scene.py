@@ -4,12 +4,14 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from placewright.cli.price_files import laid
 from placewright.core.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from placewright.api.gpu_pool import GPUPool
     from placewright.api.performance_profile import PerformanceProfile
     from placewright.api.placement_policy import PlacementPolicy
+    from placewright.api.price_rows import LivePrice
     from placewright.api.resource import PlacementRequest
 
 Json = Mapping[str, Any]
@@ -59,6 +61,7 @@ class Scene:
         nodes: Nodes as the API server holds them.
         pods: Pods that may hold GPUs of the Nodes.
         unreadable: requests of the cluster that are invalid.
+        prices: what the policies' sources of prices give.
         notes: what the user should know, one line each.
     """
 
@@ -69,6 +72,7 @@ class Scene:
     nodes: tuple[Json, ...] = ()
     pods: tuple[Json, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
+    prices: "tuple[LivePrice, ...]" = ()
     notes: tuple[str, ...] = ()
 
     def under(self, other: "Scene") -> "Scene":
@@ -82,6 +86,7 @@ class Scene:
             nodes=_laid(self.nodes, other.nodes, key_of),
             pods=_laid(self.pods, other.pods, key_of),
             unreadable=(*(each for each in self.unreadable if each.key not in replaced), *other.unreadable),
+            prices=laid(self.prices, other.prices, other.policies),
             notes=(*self.notes, *other.notes),
         )
 

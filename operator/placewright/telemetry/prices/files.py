@@ -23,15 +23,23 @@ def read_file(source: PriceFile, folder: Path, *, confined: bool) -> tuple[Price
     path = folder / source.path
     if confined:
         _want_below(path, folder, source.path)
+    return read_table(read_bytes(path), str(path), form_of(source.path, source.format))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file as far as a table may be long.
+
+    Raises:
+        PriceSourceError: it cannot be read.
+    """
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise PriceSourceError(wrong(str(path), got="no such file", wants="a CSV or JSON table of prices")) from None
     except (OSError, ValueError) as error:
         got = (getattr(error, "strerror", None) or type(error).__name__).lower()
         raise PriceSourceError(wrong(str(path), got=got, wants="a file that can be read")) from None
-    return read_table(data, str(path), form_of(source.path, source.format))
 
 
 def _want_below(path: Path, folder: Path, given: str) -> None:

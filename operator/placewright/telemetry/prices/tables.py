@@ -10,7 +10,7 @@ from placewright.api.parse import shown
 from placewright.api.price_rows import PriceKey, PriceRow
 from placewright.api.price_sources import MAX_PRICE_STATES
 from placewright.telemetry.prices.errors import PriceSourceError, wants_one_of, wrong
-from placewright.telemetry.prices.rows import COLUMNS, PRICE, REQUIRED, column_of, row_of
+from placewright.telemetry.prices.rows import COLUMNS, GPU, PRICE, REQUIRED, column_of, row_of
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 
@@ -187,7 +187,8 @@ def _json_row(value: dict[str, Any], place: str) -> PriceRow | list[str]:
             fields[column] = item.strip()
         else:
             faults.append(wrong(f"{place}: {column}", got=shown(item), wants="text (quote it)"))
-            fields[column] = ""
+            if column == GPU:
+                fields[GPU] = "?"  # told; not to be missed besides
     row = row_of(fields, price, place)
     if isinstance(row, list):
         return faults + row
