@@ -3,22 +3,27 @@
 import asyncio
 import contextlib
 import copy
-from collections.abc import AsyncIterator, Callable, Coroutine
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any
 
 from placewright.core.fleet.packing import fits
 from placewright.core.model import MoveReason, Pool, Snapshot
 from placewright.handlers.cache import ObjectCache
 from placewright.handlers.fleet import Fleet, FleetParts
+from placewright.handlers.fleet_live import Figures, FleetLive
 from placewright.handlers.fleet_solutions import FleetSolutions
 from placewright.handlers.kinds import KindStatuses
 from placewright.handlers.ledger import Ledger, holding_of
 from placewright.handlers.members import Members
 from placewright.handlers.publisher import Publisher
+from placewright.handlers.ramps import Ramps
+from placewright.handlers.records import entries_of
 from placewright.handlers.solver import FleetOutcome, Solved
 from placewright.handlers.surveyor import Surveyor
 from placewright.kube.events import EventRecorder, TokenBucket
 from placewright.kube.status import WriteResult
+from placewright.telemetry.audit import Entry
 from placewright.telemetry.views import Key
 from tests.support.fleet_api import REQUESTS, FakeApi, fleet_request, pool
 from tests.support.fleet_solves import greedy
@@ -44,9 +49,23 @@ class FakeFleetSolver:
 
 
 class Subject:
-    """A fleet with everything around it but the queue and the reconciler."""
+    """A fleet with everything around it but the queue and the reconciler.
 
-    def __init__(self, api: FakeApi | None = None) -> None:
+    Args:
+        api: with what stands there already.
+        figures: live figures; None: nobody reads any.
+        plans: earlier plans by id, as the audit journal has them.
+        now: Unix seconds, of ramps.
+    """
+
+    def __init__(
+        self,
+        api: FakeApi | None = None,
+        *,
+        figures: Figures | None = None,
+        plans: Mapping[str, Json] | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.api = api or FakeApi()
         self.api.on_write = self.check_stock
         self.solver = FakeFleetSolver()
@@ -57,6 +76,16 @@ class Subject:
         self.moves: list[MoveReason] = []
         self.rejudged: list[frozenset[Key]] = []
         self.overshoot: set[str] = set()  # pools whose nodes a test took away
+        self.refusals: list[str] = []
+        self.records: list[Entry] = []
+        earlier = plans or {}
+        ramps = Ramps(
+            find_plan=lambda _namespace, _name, plan_id: earlier.get(plan_id),
+            now=now,
+            max_gap_seconds=60.0,
+            refused=lambda _key, line: self.refusals.append(line),
+        )
+        self.live = FleetLive(members=self.members, figures=lambda: figures, ramps=ramps, now=now)
         publisher = Publisher(
             members=self.members,
             cache=self.cache,
@@ -66,6 +95,7 @@ class Subject:
             moved=self.moves.append,
             superseded=self.tell,
             parallel=4,
+            recorded=lambda before, stored: self.records.extend(entries_of(before, stored)),
         )
         parts = FleetParts(
             surveyor=self.surveyor,
@@ -75,6 +105,7 @@ class Subject:
             kinds=KindStatuses(
                 surveyor=self.surveyor, ledger=self.members.ledger, transport=self.api, count=self.results.append
             ),
+            live=self.live,
         )
         self.fleet = Fleet(
             parts,

@@ -7,9 +7,11 @@ from typing import Any
 
 from placewright.api import outcome
 from placewright.api.conditions import Condition, not_ready, rendered
-from placewright.api.surroundings import NoPoolsError, Surroundings
+from placewright.api.live import NOTHING_LIVE, LiveStatus
+from placewright.api.surroundings import DemandUnavailableError, NoPoolsError, Surroundings
 from placewright.core.errors import InvalidRequestError
 from placewright.core.model import Decision, MoveReason
+from placewright.handlers.bands import plain
 from placewright.handlers.cache import Json
 from placewright.handlers.ledger import NOTHING, Holding, holding_of_plan
 from placewright.handlers.members import Member
@@ -18,6 +20,8 @@ from placewright.handlers.solver import SolveFailed
 Status = dict[str, Any]
 Make = Callable[[Status | None], Status]
 
+# What nothing but the status remembers, also while there is no plan.
+_MEMORY = ("history", "inputs", "demand", "ramp")
 # What explains a plan, and changes with every change of a neighbour although the plan does not.
 _EXPLANATIONS = frozenset({"alternatives", "frontier", "rejections"})
 
@@ -45,14 +49,24 @@ class Answer:
     move: MoveReason | None = None
 
 
-def told_of(decision: Decision, member: Member) -> Hashable:
-    """What a decision says, for comparing: also brief decisions have all of it."""
-    plan, relaxation = decision.plan, decision.relaxation
+def told_of(decision: Decision, member: Member, live: object = None) -> Hashable:
+    """What a decision says, for comparing: also brief decisions have all of it.
+
+    Args:
+        decision: of the member's request, with its gates as they are to be told.
+        member: as it was when the snapshot was made.
+        live: what is told beside it of live figures and the ramp.
+    """
+    plan, relaxation, blocked = decision.plan, decision.relaxation, decision.blocked
     return (
         member.generation,
         decision.inputs_hash,
         None if plan is None else (plan.id, str(plan.state)),
-        decision.gates,
+        plain(decision.gates),
+        decision.kept,
+        None if blocked is None else blocked.id,
+        plain(decision.blocked_gates),
+        live,
         decision.needs,
         decision.spill,
         decision.warnings,
@@ -61,7 +75,14 @@ def told_of(decision: Decision, member: Member) -> Hashable:
 
 
 def of_decision(
-    decision: Decision, member: Member, *, seconds: float, surroundings: Surroundings, brief: bool = False
+    decision: Decision,
+    member: Member,
+    *,
+    seconds: float,
+    surroundings: Surroundings,
+    brief: bool = False,
+    live: LiveStatus = NOTHING_LIVE,
+    told: Hashable = None,
 ) -> Answer:
     """The answer that a decision is.
 
@@ -71,6 +92,8 @@ def of_decision(
         seconds: how long the solve took.
         surroundings: what the request was read with.
         brief: whether the decision's explanations were given back.
+        live: what the status shows of live figures and the ramp.
+        told: of `told_of`; None: that of the decision alone.
     """
     request = member.request
     assert request is not None, "only what was read is decided"
@@ -85,12 +108,13 @@ def of_decision(
             duration_seconds=seconds,
             previous=previous,
             surroundings=surroundings,
+            live=live,
         )
 
     return Answer(
         generation=member.generation,
         holding=holding_of_plan(decision.plan, shared),
-        told=told_of(decision, member),
+        told=told_of(decision, member) if told is None else told,
         headline="decided",
         render=_unless_same(make),
         brief=brief,
@@ -100,6 +124,8 @@ def of_decision(
 
 def of_fault(fault: InvalidRequestError, member: Member) -> Answer:
     """The user must fix the request, or a pool must come; until then there is no plan."""
+    if isinstance(fault, DemandUnavailableError):
+        return _of_unread_demand(fault, member)
     status_for = outcome.status_for_waiting if isinstance(fault, NoPoolsError) else outcome.status_for_invalid
     return Answer(
         generation=member.generation,
@@ -108,6 +134,21 @@ def of_fault(fault: InvalidRequestError, member: Member) -> Answer:
         headline="refused",
         render=_unless_same(
             lambda previous: status_for(fault, generation=member.generation, now=_now(), previous=previous)
+        ),
+    )
+
+
+def _of_unread_demand(fault: DemandUnavailableError, member: Member) -> Answer:
+    """Nobody has read the demand yet. A plan that there is stays: nothing says that it is wrong."""
+    return Answer(
+        generation=member.generation,
+        holding=None,
+        told=(member.generation, str(fault)),
+        headline="waiting",
+        render=_unless_same(
+            lambda previous: outcome.status_for_unread_demand(
+                fault, generation=member.generation, now=_now(), previous=previous
+            )
         ),
     )
 
@@ -156,7 +197,8 @@ def moving(member: Member) -> Answer:
     message = "another plan is about to be written, once the GPUs that it takes are given back"
 
     def render(newest: Json) -> Json | None:
-        kept = {name: value for name, value in (newest.get("status") or {}).items() if name in {"history", "inputs"}}
+        status = newest.get("status") or {}
+        kept = {name: status[name] for name in _MEMORY if name in status}
         head = [
             Condition(type="Ready", status="Unknown", reason="Moving", message=message),
             Condition(type="Reconciling", status="True", reason="Moving", message=message),

@@ -8,17 +8,20 @@ from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from placewright.api.prices import stale_prices
 from placewright.api.surroundings import Surroundings
-from placewright.core.model import FleetReport, Pool
+from placewright.core.model import FleetReport, Observation, Pool
 from placewright.handlers import answers
 from placewright.handlers.answers import Answer
-from placewright.handlers.cache import Json
+from placewright.handlers.cache import Json, key_of
+from placewright.handlers.fleet_live import FleetLive
 from placewright.handlers.fleet_solutions import FleetSolutions, Planned
 from placewright.handlers.kinds import KindStatuses
 from placewright.handlers.members import Members, World, covered, wants_fleet
 from placewright.handlers.publisher import Publisher
 from placewright.handlers.surveyor import Survey, Surveyor
 from placewright.kube.client import ApiError, UnreachableError
+from placewright.telemetry.live_figures import LiveFigures
 from placewright.telemetry.views import Key
 
 log = logging.getLogger(__name__)
@@ -43,6 +46,7 @@ class FleetParts:
         solutions: decide.
         publisher: writes answers.
         kinds: write the statuses of the other kinds.
+        live: figures, gates and ramps of the members.
     """
 
     surveyor: Surveyor
@@ -50,6 +54,7 @@ class FleetParts:
     solutions: FleetSolutions
     publisher: Publisher
     kinds: KindStatuses
+    live: FleetLive
 
 
 class Fleet:
@@ -85,6 +90,7 @@ class Fleet:
         self._given_up = 0
         self._retry: asyncio.TimerHandle | None = None
         self._dwell: asyncio.TimerHandle | None = None
+        self._ramp: asyncio.TimerHandle | None = None
         self._rules: Surroundings | None = None
         self.report: FleetReport | None = None
         self.last_progress: float | None = None
@@ -99,7 +105,8 @@ class Fleet:
 
     def wants(self, resource: Json) -> bool:
         """Whether a request is planned together with others."""
-        return wants_fleet(resource, self._parts.surveyor.ceilings())
+        surveyor = self._parts.surveyor
+        return wants_fleet(resource, surveyor.ceilings(), observed=surveyor.observes())
 
     def writes(self, key: Key) -> bool:
         """Whether a status of this request is on its way."""
@@ -108,11 +115,13 @@ class Fleet:
     def take(self, resource: Json, *, ours: bool) -> None:
         """Has a request planned; `ours` is False when somebody else wrote its status."""
         self._parts.members.take(resource, ours=ours)
+        self._parts.live.took(key_of(resource))
         self.trigger()
 
     def leave(self, key: Key) -> None:
         """A request is planned alone, or not at all."""
         if self._parts.members.leave(key):
+            self._parts.live.forget(key)
             self.trigger()
 
     def rules(self) -> Surroundings:
@@ -127,10 +136,25 @@ class Fleet:
     def gone(self, key: Key) -> None:
         """A request is gone, and gives back what it held."""
         held = self._parts.members.ledger.forget(key)
+        self._parts.live.forget(key)
         if self._parts.members.leave(key) or (held and self._parts.surveyor.has_books()):
             self.trigger()
 
+    def flips(self, key: Key, in_force: Observation, exact: Observation) -> bool:
+        """Whether a gate of the request tells these figures apart."""
+        return self._parts.live.flips(key, in_force, exact)
+
+    async def weigh(self) -> bool:
+        """Looks at gates and ramps with new figures; returns whether an answer may change by them."""
+        news = await self._parts.live.weigh()
+        self._mind_ramps()
+        return news
+
     # ------------------------------------------------------------------------------------------------ what it tells
+
+    def figures(self, key: Key) -> LiveFigures | None:
+        """Exact live figures of a request, for metrics; safe to call from another thread."""
+        return self._parts.live.figures(key)
 
     def waiting(self) -> int:
         """How many requests wait for their status, as far as that is known; at least 1 while anything is to do."""
@@ -160,7 +184,7 @@ class Fleet:
                     self.last_progress = time.monotonic()
                 self._try_again(retry_seconds)
         finally:
-            for timer in (self._retry, self._dwell):
+            for timer in (self._retry, self._dwell, self._ramp):
                 if timer is not None:
                     timer.cancel()
 
@@ -170,7 +194,7 @@ class Fleet:
         await asyncio.sleep(max(0.0, (self._due or 0.0) - time.monotonic()))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LONGEST_BACKLOG_SECONDS):
-                while self._backlog():  # noqa: ASYNC110 - the queue has no moment of being empty to wait for
+                while self._backlog() or self._parts.live.behind():  # noqa: ASYNC110 - the queue has no moment of being empty to wait for
                     await asyncio.sleep(_BACKLOG_POLL_SECONDS)
         self._wake.clear()
         self._due = None
@@ -183,7 +207,10 @@ class Fleet:
         if not self._ready():
             return _NOT_READY_SECONDS
         self._mind_rules()
-        world = await self._parts.members.world(survey, datetime.now(UTC))
+        live = self._parts.live
+        looked_up = await live.prepare()
+        await live.look()
+        world = await self._parts.members.world(survey, datetime.now(UTC), live=live.in_force(), steering=live.ramps)
         planned = await self._parts.solutions.decide(world.snapshot)
         changed, brief = await self._changed(world, planned)
         unwritten = await self._act(survey, changed)
@@ -193,7 +220,7 @@ class Fleet:
         transient = self._parts.solutions.forget_transient()
         if brief:
             return 0.0
-        if unwritten or transient or not stands:
+        if unwritten or transient or not stands or not looked_up:
             return self._backoff()
         self._attempts = 0
         return None
@@ -203,12 +230,12 @@ class Fleet:
         rules = self._parts.surveyor.rules()
         if self._rules is not None and rules != self._rules:
             log.info("policies or profiles have changed; requests are judged again")
-            ceilings = self._parts.surveyor.ceilings()
+            ceilings, observes = self._parts.surveyor.ceilings(), self._parts.surveyor.observes()
             self._rejudge(
                 frozenset(
                     key
                     for key, member in self._parts.members.items()
-                    if member.selects_pools or covered(key[0], ceilings)
+                    if member.joins or observes or covered(key[0], ceilings)
                 )
             )
         self._rules = rules
@@ -228,7 +255,7 @@ class Fleet:
             elif key in world.waiting:
                 answer = answers.of_blindness(world.survey.fault, member)
             elif member.fault is not None:
-                answer = answers.of_fault(member.fault, member)
+                answer = answers.of_fault(self._parts.live.fault_of(key, member.fault), member)
             if answer is not None and self._is_news(key, answer.told):
                 found[key] = answer
         brief = frozenset(key for key, answer in found.items() if answer.brief)
@@ -239,13 +266,18 @@ class Fleet:
         for count, decision in enumerate(planned.whole.decisions):
             key = (decision.request.namespace, decision.request.name)
             member = world.members[key]
-            if self._is_news(key, answers.told_of(decision, member)):
+            told = self._parts.live.told(key, member, decision)
+            stale = stale_prices(told.decision, world.survey.surroundings)
+            news = answers.told_of(told.decision, member, (told.plain, stale))
+            if self._is_news(key, news):
                 found[key] = answers.of_decision(
-                    decision,
+                    told.decision,
                     member,
                     seconds=planned.seconds[key],
                     surroundings=world.survey.surroundings,
                     brief=key in planned.brief,
+                    live=told.status(),
+                    told=news,
                 )
             if count % _ITEMS_BETWEEN_TURNS == 0:
                 await asyncio.sleep(0)
@@ -300,6 +332,7 @@ class Fleet:
         """Tells metrics and the other kinds' statuses; returns whether those stand."""
         self.report = planned.whole.report
         self._mind_dwell()
+        self._mind_ramps()
         if planned.solved:
             report = planned.whole.report
             log.info(
@@ -329,6 +362,15 @@ class Fleet:
         if end is not None:
             seconds = (end - now).total_seconds() + _AFTER_DWELL_SECONDS
             self._dwell = asyncio.get_running_loop().call_later(seconds, self.trigger)
+
+    def _mind_ramps(self) -> None:
+        """Looks again when the next ramp is due by time alone."""
+        if self._ramp is not None:
+            self._ramp.cancel()
+            self._ramp = None
+        seconds = self._parts.live.next_ramp_in()
+        if seconds is not None:
+            self._ramp = asyncio.get_running_loop().call_later(max(0.0, seconds) + _AFTER_DWELL_SECONDS, self.trigger)
 
     def _try_again(self, seconds: float | None) -> None:
         if self._retry is not None:

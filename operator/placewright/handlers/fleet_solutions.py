@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 _TRIES = 2  # a part that kills its process this often is not tried again until it changes
 _JOINS = 3  # broken ceilings of namespaces first, then of the fleet
-_State = Mapping[Key, tuple[str, bool]]  # plan and whether it dwells
+_State = Mapping[Key, tuple[str, bool, bool]]  # plan, whether it dwells, whether it is held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,13 +181,13 @@ def _keys(part: Snapshot) -> list[Key]:
 
 
 def _present(part: Snapshot) -> _State:
-    return {(entry.namespace, entry.name): (entry.plan_id, entry.dwells) for entry in part.present}
+    return {(entry.namespace, entry.name): (entry.plan_id, entry.dwells, entry.held) for entry in part.present}
 
 
 def _after(decision: FleetDecision, before: _State) -> _State:
     """The plans that stand once the decision is stored: those that are new dwell from then on."""
     return {
-        _key(entry.request): (entry.plan.id, old[1] if old is not None and old[0] == entry.plan.id else True)
+        _key(entry.request): old if old is not None and old[0] == entry.plan.id else (entry.plan.id, True, False)
         for entry in decision.decisions
         if entry.plan is not None and entry.plan.state is PlanState.APPROVED
         for old in [before.get(_key(entry.request))]

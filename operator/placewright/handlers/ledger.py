@@ -204,7 +204,8 @@ def beside(
     aside: list[Holding] = []
     short: dict[Key, str] = {}
     for key in sorted(asked):
-        lacking = next((name for name in asked[key].pools if not _fit(pools, name, [*standing, *aside, asked[key]])), None)
+        together = [*standing, *aside, asked[key]]
+        lacking = next((name for name in asked[key].pools if not _fit(pools, name, together)), None)
         if lacking is None:
             aside.append(asked[key])
         else:

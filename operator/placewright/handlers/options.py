@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 DEFAULT_METRICS_ADDRESS = "0.0.0.0:8080"
 DEFAULT_PRICE_DIR = "/etc/placewright/prices"
+DEFAULT_RETENTION_DAYS = 365
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,17 @@ class OperatorOptions:
             known, so that none is read.
         price_dir: folder whose files are read for prices, and no others.
         drain_seconds: on SIGTERM, how long decisions under way may take to be written.
+        prometheus_url: where live figures are read; None: where a PlacementPolicy says, or nowhere.
+        prometheus_token_file: holds the bearer token for it; None: none is sent.
+        prometheus_ca_file: authorities that sign its certificate; None: the system's.
+        prometheus_timeout_seconds: of one query.
+        inputs_interval_seconds: between two readings of live figures.
+        audit_dir: of the audit journal; None: none is kept.
+        audit_stdout: whether records go to standard output too.
+        audit_s3_bucket: gets the journal too; None: no bucket.
+        audit_s3_endpoint: of another server than AWS; None: AWS.
+        audit_s3_prefix: of all keys in the bucket.
+        audit_retention_days: how long what is in the bucket is locked.
     """
 
     namespaces: tuple[str, ...] = ()
@@ -42,3 +54,14 @@ class OperatorOptions:
     own_namespace: str = ""
     price_dir: str = DEFAULT_PRICE_DIR
     drain_seconds: float = 5.0
+    prometheus_url: str | None = None
+    prometheus_token_file: str | None = None
+    prometheus_ca_file: str | None = None
+    prometheus_timeout_seconds: float = 10.0
+    inputs_interval_seconds: float = 30.0
+    audit_dir: str | None = None
+    audit_stdout: bool = False
+    audit_s3_bucket: str | None = None
+    audit_s3_endpoint: str | None = None
+    audit_s3_prefix: str = ""
+    audit_retention_days: int = DEFAULT_RETENTION_DAYS

@@ -54,11 +54,12 @@ class Publisher:
         recorder: posts Events.
         count: counts writes.
         moved: told of each change of plan that was written.
+        recorded: told of each written status, for the audit: the object before and as stored.
         superseded: gets an object whose spec changed before its answer was written.
         parallel: writes at once.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument for each seam
         self,
         *,
         members: Members,
@@ -69,6 +70,7 @@ class Publisher:
         moved: Callable[[MoveReason], None],
         superseded: Callable[[Json], None],
         parallel: int,
+        recorded: Callable[[Json, Json], None] = lambda *_: None,
     ) -> None:
         self._members = members
         self._ledger = members.ledger
@@ -77,6 +79,7 @@ class Publisher:
         self._recorder = recorder
         self._count = count
         self._moved = moved
+        self._recorded = recorded
         self._superseded = superseded
         self._busy = asyncio.Semaphore(parallel)
         self._writing: set[Key] = set()
@@ -235,6 +238,7 @@ class Publisher:
             log.info(answer.headline, extra={**_names(key), **facts_of(stored), "seconds": round(seconds, 4)})
             if answer.move is not None:
                 self._moved(answer.move)
+            self._recorded(written.replaced or before, stored)
             transition = transition_of(before, stored)
             if transition is not None and ready_of(stored).get("status") != "Unknown":
                 self._recorder.record(transition)

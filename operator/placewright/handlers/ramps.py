@@ -11,7 +11,7 @@ from typing import Any
 
 from placewright.api.annotations import ROLLBACK_TO, ramp_command, rollback_to
 from placewright.api.live import RampStatus, stored_ramp
-from placewright.api.present import present_of
+from placewright.api.present import present_of_plan
 from placewright.core import figures, gates, ramp
 from placewright.core.model import (
     Decision,
@@ -32,15 +32,13 @@ from placewright.core.model import (
 from placewright.handlers.bands import banded, outcomes_of, plain
 from placewright.handlers.cache import Json
 from placewright.handlers.ledger import NOTHING, Holding, holding_of_stored_plan
-from placewright.handlers.members import LATEST, Member
+from placewright.handlers.members import Member
 from placewright.telemetry.views import Key
 
 log = logging.getLogger(__name__)
 
 # Nobody chose to move: the plan before cannot serve, so the new one takes all traffic at once.
-_FORCED = frozenset(
-    {MoveReason.STOCK_GONE, MoveReason.PREEMPTED, MoveReason.DEMAND_CHANGED, MoveReason.SLO_BROKEN}
-)
+_FORCED = frozenset({MoveReason.STOCK_GONE, MoveReason.PREEMPTED, MoveReason.DEMAND_CHANGED, MoveReason.SLO_BROKEN})
 _RUNNING = frozenset({RampPhase.PROGRESSING, RampPhase.HOLDING, RampPhase.PAUSED})
 
 
@@ -82,6 +80,7 @@ class _Wish:
     uid: str
     plan_id: str
     plan: Json | None = None
+    why: str = ""  # there is no plan
     refusal: str = ""
 
 
@@ -98,6 +97,7 @@ class Ramps:
 
     Args:
         find_plan: an earlier plan (namespace, name, plan id) as a status has it; None: nobody knows it.
+        indexed: whether earlier plans can be looked up by now.
         now: Unix seconds.
         max_gap_seconds: after a longer time between two looks the times of a ramp begin anew.
         refused: told of each rollback that is refused, once: the request and one line.
@@ -109,9 +109,11 @@ class Ramps:
         find_plan: Callable[[str, str, str], Json | None],
         now: Callable[[], float],
         max_gap_seconds: float,
+        indexed: Callable[[], bool] = lambda: True,
         refused: Callable[[Key, str], None] = lambda *_: None,
     ) -> None:
         self._find_plan = find_plan
+        self._indexed = indexed
         self._now = now
         self._max_gap_seconds = max_gap_seconds
         self._refused = refused
@@ -123,8 +125,11 @@ class Ramps:
 
     def look(self, key: Key, member: Member, observation: Observation) -> bool:
         """One look at a member's ramp; returns whether there is something new to tell or to decide."""
-        course, rules = self.course(key, member), member.ramp
-        if course is None or rules is None or member.request is None:
+        rules = member.ramp
+        if rules is None or member.request is None:
+            return False
+        course = self.course(key, member)
+        if course is None:
             return False
         state, present = course.state, member.present
         serves = present is not None and present.plan_id == state.plan_id
@@ -135,7 +140,8 @@ class Ramps:
         if serves and present is not None:
             plan = plan_in_force(present, member.request)
             seen = _seen(member.request, plan, observation, rules, state)
-        asked = ramp_command(member.commands, state.plan_id, len(rules.steps_percent) if following is None else following)
+        coming = len(rules.steps_percent) if following is None else following
+        asked = ramp_command(member.commands, state.plan_id, coming)
         verdict = ramp.look(
             rules, state, replace(seen, command=asked), self._now(), max_gap_seconds=self._max_gap_seconds
         )
@@ -157,8 +163,10 @@ class Ramps:
 
     def due_at(self, key: Key, member: Member) -> float | None:
         """When the next look is due by time alone, Unix seconds; None: no such moment."""
+        if member.ramp is None:
+            return None
         course = self.course(key, member)
-        return None if course is None or member.ramp is None else ramp.due_at(member.ramp, course.state)
+        return None if course is None else ramp.due_at(member.ramp, course.state)
 
     def course(self, key: Key, member: Member) -> Course | None:
         """What is remembered of a member's ramp; read from its status at first."""
@@ -187,12 +195,15 @@ class Ramps:
             return False
         return known is None or (known.uid, known.plan_id) != (member.uid, wanted)
 
-    def fetch(self, key: Key, member: Member) -> None:
-        """Looks an earlier plan up. Reads files: not for the event loop."""
+    def fetch(self, key: Key, member: Member) -> bool:
+        """Looks an earlier plan up; False: not yet. Reads files: not for the event loop."""
+        if not self._indexed():
+            return False
         wanted = rollback_to(member.commands)
         plan = self._find_plan(*key, wanted)
         refusal = "" if plan is not None else "the audit journal has no such plan of this request"
-        self._wishes[key] = _Wish(uid=member.uid, plan_id=wanted, plan=plan, refusal=refusal)
+        self._wishes[key] = _Wish(uid=member.uid, plan_id=wanted, plan=plan, why=refusal)
+        return True
 
     def present(self, key: Key, member: Member, fits: Callable[[Key, Holding], str]) -> Present | None:
         """The plan that a member has as far as planning is concerned.
@@ -203,11 +214,13 @@ class Ramps:
             fits: the pool that has no room for a holding in place of the member's own; empty: all have.
         """
         self._held.pop(key, None)
-        wished = self._wished(key, member, fits)
-        if wished is not None:
-            return wished
-        course, present = self.course(key, member), member.present
-        if course is None or member.ramp is None:
+        return self._wished(key, member, fits) or self._ramped(key, member)
+
+    def _ramped(self, key: Key, member: Member) -> Present | None:
+        """The plan of the status as the ramp leaves it."""
+        present = member.present
+        course = None if member.ramp is None else self.course(key, member)
+        if course is None:
             return present
         if course.state.phase is RampPhase.ROLLED_BACK and course.generation == member.generation:
             return self._back(key, member, course)
@@ -222,7 +235,7 @@ class Ramps:
         """The plan before, after a rollback: it stays until the spec changes or somebody promotes."""
         present = member.present
         if present is not None and present.plan_id != course.state.plan_id:
-            return replace(present, held=True)
+            return _held(present)
         before = _present(member, course.previous)
         if before is None:
             return present
@@ -235,9 +248,9 @@ class Ramps:
             return None
         if present is not None and present.plan_id == wish.plan_id:
             wish.refusal = ""
-            return replace(present, held=True)
+            return _held(present)
         if wish.plan is None:
-            self._refuse(key, wish, wish.refusal)
+            self._refuse(key, wish, wish.why)
             return None
         earlier = _present(member, wish.plan)
         if earlier is None:
@@ -247,6 +260,7 @@ class Ramps:
         if short:
             self._refuse(key, wish, f"pool {short} has no room for it now")
             return None
+        wish.refusal = ""
         self._held[key] = f"annotation {ROLLBACK_TO}"
         return earlier
 
@@ -258,9 +272,12 @@ class Ramps:
 
     def reserved(self, key: Key, member: Member) -> Holding:
         """What the plan before takes while both serve."""
+        if member.ramp is None or member.present is None:
+            return NOTHING
         course = self.course(key, member)
-        serves = course is not None and member.present is not None and member.present.plan_id == course.state.plan_id
-        if course is None or not course.running or not serves or course.previous is None:
+        if course is None or not course.running or course.previous is None:
+            return NOTHING
+        if member.present.plan_id != course.state.plan_id:
             return NOTHING
         return holding_of_stored_plan(course.previous, _shared(member))
 
@@ -273,7 +290,7 @@ class Ramps:
     # --------------------------------------------------------------------------------------- what was decided
 
     def settle(self, key: Key, member: Member, decision: Decision) -> Decision:
-        """Begins, continues or ends the ramp of a member by its decision; returns it with what a rollback makes of it."""
+        """Begins, continues or ends the ramp of a member; returns its decision with what a rollback makes of it."""
         plan = decision.plan
         if plan is None or plan.state is not PlanState.APPROVED:
             if plan is None or member.present is None:
@@ -327,7 +344,7 @@ class Ramps:
             return course.state.plan_id == plan.id
         if course.generation != member.generation:
             return False
-        return plan.id != course.state.plan_id and (move is None or move.reason not in _FORCED) or (
+        return (plan.id != course.state.plan_id and (move is None or move.reason not in _FORCED)) or (
             course.previous is None and plan.id == course.state.plan_id
         )
 
@@ -345,9 +362,7 @@ class Ramps:
         if present is not None and present.plan_id == plan.id:
             return _whole(blank, member.ramp, "this plan served before there was a ramp")
         before = under_way.previous if under_way is not None and under_way.previous is not None else _plan(member)
-        return replace(
-            blank, previous=before, reason="NewPlan", message="a new plan; it has no traffic yet"
-        )
+        return replace(blank, previous=before, reason="NewPlan", message="a new plan; it has no traffic yet")
 
     def status(self, key: Key, member: Member) -> RampStatus | None:
         """What a status shows of the ramp; None: nothing."""
@@ -356,7 +371,7 @@ class Ramps:
             return None
         message = course.message
         if course.short and course.running:
-            message += f"; pool {course.short} has no room for the plan before beside this one, so its GPUs are not kept"
+            message += f"; the GPUs of the plan before are not kept, as pool {course.short} has no room for both"
         return RampStatus(
             ramp=member.ramp,
             state=course.state,
@@ -396,9 +411,7 @@ def _whole(blank: Course, rules: Ramp, message: str) -> Course:
     return replace(blank, state=state, reason=reason, message=message)
 
 
-def _seen(
-    request: Request, plan: Plan, observation: Observation, rules: Ramp, state: RampState
-) -> RampObservation:
+def _seen(request: Request, plan: Plan, observation: Observation, rules: Ramp, state: RampState) -> RampObservation:
     following = ramp.next_step(rules, state)
     return RampObservation(
         present_gates=gates.of_step(request, plan, observation, rules, state.step),
@@ -413,11 +426,10 @@ def _stored(member: Member) -> Course | None:
     if stored is None or member.ramp is None:
         return None
     status = resource["status"]
-    state = replace(stored.state, end_reason=stored.reason, end_message=stored.message)
     return Course(
         uid=member.uid,
         generation=int(status.get("observedGeneration", member.generation)),
-        state=state if state.phase not in _RUNNING else stored.state,
+        state=stored.state,
         entered_at=stored.entered_at,
         reason=stored.reason,
         message=stored.message,
@@ -439,8 +451,12 @@ def _present(member: Member, plan: Mapping[str, Any] | None) -> Present | None:
     if plan is None or member.request is None:
         return None
     metadata = {"name": member.request.name, "namespace": member.request.namespace}
-    found = present_of({"metadata": metadata, "status": {"plan": plan}}, member.request.stabilization, LATEST)
-    return None if found is None else replace(found, held=True)
+    return present_of_plan(plan, metadata, dwells=True, held=True)
+
+
+def _held(present: Present) -> Present:
+    """A plan that stays; that it dwells too makes it the same question when its dwell ends."""
+    return replace(present, held=True, dwells=True)
 
 
 def _shared(member: Member) -> frozenset[str]:

@@ -110,10 +110,11 @@ class Reconciler:
         recorder: posts Events.
         count: counts writes.
         together: plans requests that share something.
+        recorded: told of each written decision, for the audit: the object before and as stored.
         parallel: how many requests are converted or written at once; waiting for a solve does not count.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument for each seam
         self,
         *,
         queue: CoalescingQueue[Key, Json],
@@ -124,6 +125,7 @@ class Reconciler:
         count: Callable[[WriteResult], None],
         parallel: int,
         together: Together | None = None,
+        recorded: Callable[[Json, Json], None] = lambda *_: None,
     ) -> None:
         self._queue = queue
         self._together = together or Alone()
@@ -132,6 +134,7 @@ class Reconciler:
         self._transport = transport
         self._recorder = recorder
         self._count = count
+        self._recorded = recorded
         self._busy = asyncio.Semaphore(parallel)
         self._work: dict[Key, _Work] = {}
         self._attempts: dict[Key, int] = {}
@@ -310,6 +313,8 @@ class Reconciler:
             return
         seconds = round(time.monotonic() - work.began, 4)
         log.info(judgement.headline, extra={**_names(key), **facts_of(written.stored), "seconds": seconds})
+        if judgement.final:
+            self._recorded(written.replaced or before, written.stored)
         transition = transition_of(before, written.stored)
         if transition is not None and judgement.final:
             self._recorder.record(transition)

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from placewright.core.demand import Fault
 from placewright.core.model import Decision, FleetDecision, Request, Snapshot
 from placewright.handlers import worker
 
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 SolveEntry = Callable[[Request], Decision]  # module-level, so that a process can import it
 FleetEntry = Callable[[Snapshot], FleetDecision]  # likewise
-Answer = TypeVar("Answer", Decision, FleetDecision)
+Answer = TypeVar("Answer", Decision, FleetDecision, float | Fault)
 
 _START_SECONDS = 120.0  # imports and compilation in a starved container
 _KILL_SECONDS = 15.0  # pebble needs up to about 3 s to kill a process that ignores SIGTERM
@@ -154,6 +155,18 @@ class SolverPool:
             timeout_seconds: after it the process is killed.
         """
         return await self._run(self._fleet_entry, part, timeout_seconds, lambda: None)
+
+    async def forecast(
+        self, points: tuple[tuple[float, float], ...], horizon_seconds: float, *, timeout_seconds: float
+    ) -> Solved[float | Fault] | SolveFailed:
+        """Forecasts the peak of a rate in the next free process: it needs the numerical libraries, as a solve does.
+
+        Args:
+            points: (seconds, rate).
+            horizon_seconds: how far ahead.
+            timeout_seconds: after it the process is killed.
+        """
+        return await self._run(worker.forecast, (points, horizon_seconds), timeout_seconds, lambda: None)
 
     async def _run(
         self, entry: Callable[[Any], Answer], question: object, timeout_seconds: float, started: Callable[[], None]

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 
+from placewright.core.demand import Fault
 from placewright.core.model import Decision, FleetDecision, Request, Snapshot
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -49,6 +50,13 @@ def solve_fleet(snapshot: Snapshot) -> FleetDecision:
     from placewright.core.fleet.decide import decide_fleet  # noqa: PLC0415 - as in `solve`
 
     return decide_fleet(snapshot, clock=time.monotonic)
+
+
+def forecast(question: tuple[tuple[tuple[float, float], ...], float]) -> float | Fault:
+    """Forecasts the peak of a rate: points of (seconds, rate), and how many seconds ahead."""
+    from placewright.telemetry.forecast import forecast as peak  # noqa: PLC0415 - as in `solve`
+
+    return peak(*question)
 
 
 def _die_with(parent: int) -> None:

@@ -28,11 +28,19 @@ class WriteResult(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """The end of a write and the object as last seen (None: gone)."""
+    """The end of a write.
+
+    Attributes:
+        result: how it ended.
+        stored: the object as last seen; None: it is gone.
+        conflicts: patches that were refused on the way.
+        replaced: the object whose status was replaced by what was written; None: nothing was written.
+    """
 
     result: WriteResult
     stored: Json | None
     conflicts: int = 0
+    replaced: Json | None = None
 
 
 class StatusTransport(Protocol):
@@ -120,7 +128,7 @@ async def write_status(
             if error.status not in {404, 409, 422}:
                 raise
         else:
-            return Written(result=WriteResult.WRITTEN, stored=stored, conflicts=conflicts)
+            return Written(result=WriteResult.WRITTEN, stored=stored, conflicts=conflicts, replaced=newest)
         conflicts += 1
         read = await transport.get_request(metadata.get("namespace", ""), metadata["name"])
         verdict = _verdict(newest, read)
