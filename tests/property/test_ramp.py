@@ -75,7 +75,7 @@ histories = st.lists(looks, min_size=1, max_size=60)
 
 def stored(state: RampState) -> RampState:
     """What a status keeps of it."""
-    return replace(state, seen_at=None)
+    return replace(state, seen_at=None, resumable=False)
 
 
 def played(ramp: Ramp, history: list[Look]) -> list[Step]:
@@ -172,6 +172,16 @@ def test_what_is_over_stays_over(ramp: Ramp, history: list[Look]) -> None:
             assert after is RampPhase.ROLLED_BACK
 
 
+@given(ramps, histories)
+def test_a_word_that_was_said_before_a_rollback_never_ends_it(ramp: Ramp, history: list[Look]) -> None:
+    steps = played(ramp, history)
+    for index, step in enumerate(steps):
+        if step.verdict.reason != "Resumed":
+            continue
+        since = next(k for k in range(index - 1, -1, -1) if steps[k].verdict.action is RampAction.ROLLBACK)
+        assert RampCommand.NONE in {each.look.seen.command for each in steps[since + 1 : index]}
+
+
 @given(ramps, st.floats(0.5, GAP))
 def test_a_steady_pass_ends_in_completed(ramp: Ramp, pace: float) -> None:
     automatic = replace(ramp, auto_promote=True)
@@ -220,27 +230,29 @@ def told_by_the_whole_past(ramp: Ramp, past: list[Step]) -> tuple[int, str]:
 
     Written the other way round: it keeps no times, but counts seconds of evidence look by look.
     """
-    at, over, passed, failed = -1, "", None, None
+    at, over, passed, failed, silence = -1, "", None, None, False
     last = len(ramp.steps_percent) - 1
     for step in past:
         present = {g.result for g in step.look.seen.present_gates} if at >= 0 else set()
         every = present | ({g.result for g in step.look.seen.next_gates} if at < last else set())
         command, moved = step.look.seen.command, step.look.moved
         continuous = not step.look.restarted and 0.0 <= moved <= GAP and step is not past[0]
+        silence = silence and not step.look.restarted
         if over:
-            if over == "RolledBack" and command is RampCommand.PROMOTE:
+            if over == "RolledBack" and command is RampCommand.PROMOTE and silence:
                 over, passed, failed = "", None, None
+            silence = silence or command is RampCommand.NONE
             continue
         good, bad = every <= {GateResult.PASS}, GateResult.FAIL in present
         passed = (passed + moved if continuous and passed is not None else 0.0) if good else None
         failed = (failed + moved if continuous and failed is not None else 0.0) if bad else None
         patience = ramp.rollback_after_seconds
         if command is RampCommand.ROLLBACK:
-            at, over = -1, "RolledBack"
+            at, over, silence = -1, "RolledBack", False
         elif command is RampCommand.PAUSE:
             continue
         elif patience is not None and failed is not None and failed >= patience:
-            at, over = -1, "RolledBack"
+            at, over, silence = -1, "RolledBack", False
         elif passed is not None:
             ripe, word = passed >= ramp.hold_seconds, command is RampCommand.PROMOTE
             if at == last and (ripe or word):

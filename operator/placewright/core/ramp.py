@@ -95,7 +95,7 @@ def look(
         return _hold(seen.state, RampPhase.PAUSED, RampReason.PAUSED, where)
     limit = ramp.rollback_after_seconds
     if seen.failing_for is not None and limit is not None and seen.failing_for >= limit:
-        why = f"{_told(seen.failing)} for {_span(seen.failing_for)} at {_place(ramp, seen.state.step)}"
+        why = f"{_told(seen.failing)} for {_span(seen.failing_for)}"
         return _back(ramp, seen.state, now, RampReason.ROLLED_BACK_BY_GATE, why)
     if seen.passing_for is None:
         return _stopped(ramp, seen)
@@ -187,7 +187,7 @@ def _stopped(ramp: Ramp, seen: _Seen) -> RampVerdict:
 
 
 def _back(ramp: Ramp, state: RampState, now: float, reason: RampReason, why: str) -> RampVerdict:
-    message = f"rolled back from {_place(ramp, _step(ramp, state))}: {why}"
+    message = f"rolled back from {_place(ramp, _step(ramp, state))}: {why}; promote it anew to try again"
     left = RampState(
         plan_id=state.plan_id,
         phase=RampPhase.ROLLED_BACK,
@@ -199,16 +199,22 @@ def _back(ramp: Ramp, state: RampState, now: float, reason: RampReason, why: str
 
 
 def _ended(state: RampState, observation: RampObservation, now: float) -> RampVerdict:
-    """Nothing moves any more, unless somebody promotes a plan that was rolled back: it begins anew, without traffic."""
-    if state.phase is RampPhase.ROLLED_BACK and observation.command is RampCommand.PROMOTE:
+    """Nothing moves any more, unless somebody promotes a plan that was rolled back: it begins anew, without traffic.
+
+    A promotion that has stood ever since is none: it may be the very one that led to the rollback, and would lead to
+    the next.
+    """
+    if state.phase is RampPhase.ROLLED_BACK and observation.command is RampCommand.PROMOTE and state.resumable:
         begun = replace(start(state.plan_id), seen_at=now)
         message = "somebody promoted this plan after it was rolled back; it begins anew at 0 %"
         return _hold(begun, RampPhase.HOLDING, RampReason.RESUMED, message)
+    quiet = state.phase is RampPhase.ROLLED_BACK and observation.command is RampCommand.NONE
     completed = state.phase is RampPhase.COMPLETED
     fallback = RampReason.COMPLETED if completed else RampReason.ROLLED_BACK_BY_COMMAND
     reason = state.end_reason or fallback.value
     message = state.end_message or ("all traffic is on this plan" if completed else "the plan before serves")
-    return RampVerdict(action=RampAction.HOLD, state=replace(state, seen_at=now), reason=reason, message=message)
+    kept = replace(state, seen_at=now, resumable=state.resumable or quiet)
+    return RampVerdict(action=RampAction.HOLD, state=kept, reason=reason, message=message)
 
 
 def _hold(state: RampState, phase: RampPhase, reason: RampReason, message: str) -> RampVerdict:

@@ -197,7 +197,7 @@ def test_it_goes_back_when_a_gate_of_its_step_has_failed_for_the_whole_time() ->
     last = verdicts[-1]
     assert (last.reason, last.state.phase, last.state.step) == ("RolledBackByGate", RampPhase.ROLLED_BACK, -1)
     expected = "rolled back from step 2 of 3 (50 %): CostToRevenueRatio is 0.62, limit 0.4 for 5m"
-    assert last.message.startswith(expected)
+    assert last.message == f"{expected}; promote it anew to try again"
     assert percent_of(RAMP, last.state) == 0.0
 
 
@@ -268,14 +268,27 @@ def test_what_was_rolled_back_stays_so_and_keeps_telling_why() -> None:
     for command in (RampCommand.NONE, RampCommand.PAUSE, RampCommand.ROLLBACK):
         later = look_at(left.state, seen(command=command), 90_000.0)
         assert (later.action, later.reason, later.message) == (RampAction.HOLD, left.reason, left.message)
-        assert later.state == replace(left.state, seen_at=90_000.0)
+        assert replace(later.state, resumable=False) == replace(left.state, seen_at=90_000.0)
 
 
 def test_promoting_what_was_rolled_back_begins_anew_without_traffic() -> None:
     left = look_at(at(1), seen(command=RampCommand.ROLLBACK)).state
-    again = look_at(left, seen(command=RampCommand.PROMOTE))
+    quiet = look_at(left, seen()).state
+    again = look_at(quiet, seen(command=RampCommand.PROMOTE))
     assert (again.action, again.reason) == (RampAction.HOLD, "Resumed")
     assert again.state == replace(start("p-1"), seen_at=1000.0)
+
+
+def test_a_promotion_that_still_stands_is_no_new_word() -> None:
+    """Somebody promoted the first step, it failed and went back: the same annotation must not bring it back."""
+    left = look_at(at(0, failing_since=600.0), seen(FAIL)).state
+    stale = every_minute(1060.0, 30, seen(command=RampCommand.PROMOTE))
+    hidden = every_minute(2860.0, 3, seen(command=RampCommand.ROLLBACK))
+    bared = every_minute(3040.0, 3, seen(command=RampCommand.PROMOTE))
+    verdicts = walk(left, [*stale, *hidden, *bared])
+    assert {(v.action, v.state.phase) for v in verdicts} == {(RampAction.HOLD, RampPhase.ROLLED_BACK)}
+    removed = look_at(verdicts[-1].state, seen(), 3220.0).state
+    assert look_at(removed, seen(command=RampCommand.PROMOTE), 3280.0).reason == "Resumed"
 
 
 def test_a_ramp_that_has_fewer_steps_now_stands_on_its_last() -> None:

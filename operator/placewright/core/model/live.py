@@ -82,7 +82,8 @@ class RampState:
     """Memory of one ramp. `step` is an index into steps_percent, -1: no traffic yet, or none any more.
 
     `seen_at` is when the gates were looked at last; it is not stored, so that after a restart, a gap or a jump of the
-    clock the times begin anew. Everything else is stored.
+    clock the times begin anew. Nor is `resumable`: after a restart nobody knows whether a promotion is a new word.
+    Everything else is stored.
     """
 
     plan_id: str
@@ -91,6 +92,7 @@ class RampState:
     passing_since: float | None = None  # since when the gates of the next step (on the last: its own) pass, no gap
     failing_since: float | None = None  # since when a gate of the present step fails without a gap
     seen_at: float | None = None
+    resumable: bool = False  # rolled back, and at a look since then nobody promoted: the next promotion is a new word
     end_reason: str = ""  # why it was completed or rolled back, as the verdict said it; later looks repeat it
     end_message: str = ""
 
