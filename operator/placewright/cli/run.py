@@ -5,6 +5,8 @@ import logging
 
 import click
 
+from placewright.cli import run_options
+
 DEFAULT_METRICS_ADDRESS = "0.0.0.0:8080"
 DEFAULT_PRICE_DIR = "/etc/placewright/prices"
 
@@ -90,6 +92,8 @@ DEFAULT_PRICE_DIR = "/etc/placewright/prices"
     envvar="PLACEWRIGHT_PRICE_DIR",
     help="Price sources read files of this folder and no others.",
 )
+@run_options.live_inputs
+@run_options.audit
 @click.option(
     "--log-format",
     type=click.Choice(["json", "text"]),
@@ -119,13 +123,24 @@ def run(  # noqa: PLR0913 - one argument for each option
     fleet_debounce: float,
     own_namespace: str,
     price_dir: str,
+    prometheus_url: str | None,
+    prometheus_token_file: str | None,
+    prometheus_ca_file: str | None,
+    prometheus_timeout: float,
+    inputs_interval: float,
+    audit_dir: str | None,
+    audit_stdout: bool,
+    audit_s3_bucket: str | None,
+    audit_s3_endpoint: str | None,
+    audit_s3_prefix: str,
+    audit_retention_days: int,
     log_format: str,
     log_level: str,
 ) -> None:
     """Run the operator: decide each PlacementRequest and write its plan and proof into its status.
 
-    Without a cluster's CustomResourceDefinition it waits and says so on /readyz. It keeps nothing on disk: state
-    lives in the cluster, and a restart with nothing changed writes nothing.
+    Without a cluster's CustomResourceDefinition it waits and says so on /readyz. State lives in the cluster, and a
+    restart with nothing changed writes nothing; only an audit journal is kept on disk, where one is asked for.
     """
     # Imported late, so that --help of any command stays quick.
     from placewright.core.errors import InvalidRequestError, PlacewrightError  # noqa: PLC0415
@@ -147,6 +162,17 @@ def run(  # noqa: PLR0913 - one argument for each option
         fleet_debounce_seconds=fleet_debounce,
         own_namespace=own_namespace,
         price_dir=price_dir,
+        prometheus_url=prometheus_url,
+        prometheus_token_file=prometheus_token_file,
+        prometheus_ca_file=prometheus_ca_file,
+        prometheus_timeout_seconds=prometheus_timeout,
+        inputs_interval_seconds=inputs_interval,
+        audit_dir=audit_dir,
+        audit_stdout=audit_stdout,
+        audit_s3_bucket=audit_s3_bucket,
+        audit_s3_endpoint=audit_s3_endpoint,
+        audit_s3_prefix=audit_s3_prefix,
+        audit_retention_days=audit_retention_days,
     )
     try:
         asyncio.run(run_operator(options))
