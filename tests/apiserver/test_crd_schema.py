@@ -187,11 +187,14 @@ def test_kubectl_get_shows_the_columns(create: Create, kubectl: Kubectl, namespa
         "totalGPUs": 8,
         "costPerHour": 9.6,
         "costPerMillionTokens": 2.31,
+        "demandRequestsPerSecond": 4.5,
     }
+    ramp = {**example_of(status_schema())["ramp"], "step": 1, "percent": 12.5}
     gates = {**ready("True", "AllPassed"), "type": "GatesPassed"}
     solver = {"method": "Exact", "status": "Optimal", "gapPercent": 0.25}
     conditions = [ready("True", "PlanCurrent"), gates]
-    patch_status(kubectl, namespace, "chat", {"conditions": conditions, "plan": plan, "solver": solver})
+    status = {"conditions": conditions, "plan": plan, "solver": solver, "ramp": ramp}
+    patch_status(kubectl, namespace, "chat", status)
 
     header, row = kubectl("get", "plr", "-n", namespace).stdout.splitlines()
     assert header.split() == (
@@ -201,8 +204,8 @@ def test_kubectl_get_shows_the_columns(create: Create, kubectl: Kubectl, namespa
         ["chat", "True", "PlanCurrent", "l40s", "fp8", "4", "2", "1", "8", "9.6", "2.31", "AllPassed"]
     )
     header, row = kubectl("get", "plr", "-n", namespace, "-o", "wide").stdout.splitlines()
-    assert header.split()[-2:] == ["MODEL", "GAP"]
-    assert row.split()[-2:] == ["meta-llama/Llama-3.1-8B-Instruct", "0.25"]
+    assert header.split()[-4:] == ["MODEL", "GAP", "DEMAND", "RAMP"]
+    assert row.split()[-4:] == ["meta-llama/Llama-3.1-8B-Instruct", "0.25", "4.5", "12.5"]
 
 
 def test_as_many_measured_rows_as_etcd_holds_are_accepted(control_plane: ControlPlane, create: Create) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tests.support.live_bodies import full_inputs, full_live_request, full_query_request
 from tests.support.resources import Json, full_request
 
 API_VERSION: Final = "placewright.dev/v1alpha1"
@@ -114,6 +115,18 @@ def full_pools() -> list[Json]:
     return [_body("GPUPool", "full-found", found), _body("GPUPool", "full-declared", declared)]
 
 
+def full_price_sources() -> list[Json]:
+    """Sources of prices of every kind in which together every field stands."""
+    usual = {"refreshInterval": "30s", "maxAge": "2h", "confirmAfter": "10m", "minChangePercent": 0.5}
+    open_cost = {"url": "https://opencost:9003", "window": "6h", "cost": "GPU", "caFile": "/etc/certificates/ca.crt"}
+    return [
+        {"name": "file", "file": {"path": "prices/on-demand.csv", "format": "JSON"}, **usual},
+        {"name": "table", "configMap": {"name": "prices", "key": "prices.csv", "format": "CSV"}, **usual},
+        {"name": "opencost", "openCost": open_cost, **usual},
+        {"name": "prometheus", "prometheus": {"query": "gpu_price_usd_per_hour"}, **usual},
+    ]
+
+
 def full_policy(name: str = "full") -> Json:
     """A valid PlacementPolicy in which every field of the spec stands."""
     return _body(
@@ -125,10 +138,14 @@ def full_policy(name: str = "full") -> Json:
             "gates": {
                 "maxCostPerMillionTokens": 2.5,
                 "maxCostPerHour": 40.25,
+                "maxCostToRevenueRatio": 0.3,
                 "maxQuantizationDriftPercent": 0.5,
+                "maxObservedCostDriftPercent": 25.5,
                 "onViolation": "Block",
                 "onUnknown": "Warn",
             },
+            "inputs": full_inputs(),
+            "priceSources": full_price_sources(),
             "prices": [
                 {
                     "gpu": "L40S",
@@ -152,7 +169,13 @@ def full_profile(name: str = "full") -> Json:
 def full_resources() -> dict[str, list[Json]]:
     """Bodies of every kind in which together every field of its spec stands."""
     return {
-        "PlacementRequest": [full_request(), full_fleet_request(), full_demand_request()],
+        "PlacementRequest": [
+            full_request(),
+            full_fleet_request(),
+            full_demand_request(),
+            full_live_request(),
+            full_query_request(),
+        ],
         "GPUPool": full_pools(),
         "PlacementPolicy": [full_policy()],
         "PerformanceProfile": [full_profile()],

@@ -83,6 +83,20 @@ _REQUEST_COLUMNS: Final = (
     _AGE,
     Column(name="Model", type="string", text="Model to serve", path=".spec.model.name", wide=True),
     Column(name="Gap", type="number", text="Proved gap in percent", path=".status.solver.gapPercent", wide=True),
+    Column(
+        name="Demand",
+        type="number",
+        text="Requests per second that the plan serves",
+        path=".status.plan.demandRequestsPerSecond",
+        wide=True,
+    ),
+    Column(
+        name="Ramp",
+        type="number",
+        text="Share of the traffic that the plan has taken, in percent",
+        path=".status.ramp.percent",
+        wide=True,
+    ),
 )
 _POOL_COLUMNS: Final = (
     Column(name="Ready", type="string", text="Whether plans may use the pool", path=_condition("Ready", "status")),

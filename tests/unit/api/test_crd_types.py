@@ -12,18 +12,14 @@ from placewright.api.schema import structural_schema
 # Of later issues: none of them may be accepted and ignored before then.
 LATER_FIELDS = {
     "mode",
-    "demandFrom",
     "idle",
-    "ramp",
     "workloadRef",
     "disaggregated",
-    "maxCostToRevenueRatio",
-    "revenuePerMillionTokens",
 }
 
 
 # An accelerator is given whole or not at all, so nothing is to be filled in where there is none.
-DEFAULTS_ONLY_WHERE_WRITTEN = {("GPUPool", "accelerator")}
+DEFAULTS_ONLY_WHERE_WRITTEN = {("GPUPool", "accelerator"), ("PlacementRequest", "ramp")}
 
 
 def nodes(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
