@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from placewright.cli.lazy import debug_option
+from placewright.cli.live import Source, prometheus_options
 from placewright.cli.options import POOLS_OPTION, Seconds
 from placewright.cli.thresholds import AtLeastZero
 
@@ -41,6 +42,7 @@ _EPILOG = (
     "-n", "--namespace", metavar="NAME", help="Namespace of requests whose file names none.  [default: default]"
 )
 @click.option("--time-limit", type=Seconds(), metavar="DURATION", help="Longest search, such as 30s.")
+@prometheus_options
 @click.option(
     "--max-increase-percent",
     type=AtLeastZero(),
@@ -78,6 +80,9 @@ def diff(  # noqa: PLR0913 - one argument for each option
     max_increase_per_hour: float | None,
     comment: str | None,
     form: str,
+    prometheus_url: str | None,
+    prometheus_token_file: str | None,
+    prometheus_ca_file: str | None,
 ) -> None:
     """Plan two sets of files from scratch and show what the second costs more, or less, than the first.
 
@@ -88,7 +93,8 @@ def diff(  # noqa: PLR0913 - one argument for each option
 
     if comment is not None and form != "table":
         raise click.UsageError(f"got both --comment {comment} and -o {form}, wants one of them")
-    read = sides.Reading(pools=pools, namespace=namespace, time_limit_seconds=time_limit)
+    asked = Source(url=prometheus_url, token_file=prometheus_token_file, ca_file=prometheus_ca_file)
+    read = sides.Reading(pools=pools, namespace=namespace, time_limit_seconds=time_limit, prometheus=asked)
     old, new, notes = read.both(bases, filenames)
     emit.notes(notes)
     compared = sides.planned(old, new)

@@ -211,7 +211,7 @@ def _unread_demand(error: "DemandUnavailableError", *, of_cluster: bool) -> Refu
     """A demand that is read live and that no status holds: in a cluster it comes by itself, for a file it is given."""
     if of_cluster:
         return Refusal(error=error, exit_code=exits.INFEASIBLE)
-    wants = "the object with the status of its cluster (kubectl get -o yaml), or requestsPerSecond in its place"
+    wants = "--prometheus-url, the object with the status of its cluster (kubectl get -o yaml), or requestsPerSecond"
     return Refusal(error=type(error)(error.field, got=error.got, wants=wants), exit_code=exits.BAD_INPUT)
 
 

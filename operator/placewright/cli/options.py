@@ -11,6 +11,7 @@ import click
 
 from placewright.cli.faults import Fault, FaultsError, faults_of
 from placewright.cli.inputs import Inputs, Job, to_inputs
+from placewright.cli.live import Source, figures, prometheus_options
 from placewright.cli.scene import Scene
 from placewright.core.errors import InvalidRequestError
 from placewright.core.model import Method, ObjectiveType, Request
@@ -178,6 +179,7 @@ _CLUSTER: Final = (
 
 def request_options(command: F) -> F:
     """Give a command the options that say what to plan and how."""
+    command = prometheus_options(command)
     for option in reversed((*_SOURCES, *_SEARCH)):
         command = option(command)
     return command
@@ -210,6 +212,9 @@ class Asked:
     kubeconfig: str | None = None
     context: str | None = None
     keep_present: bool = False
+    prometheus_url: str | None = None
+    prometheus_token_file: str | None = None
+    prometheus_ca_file: str | None = None
 
     def read(self) -> Inputs:
         """Read what is to be planned, with the options applied.
@@ -239,7 +244,15 @@ class Asked:
         """Convert a scene to what is to be planned, with the options applied; errors as in `read`."""
         now = datetime.now(tz=UTC)
         keep = self.from_cluster or self.keep_present
-        return self._checked(to_inputs(scene, now=now, keep_present=keep, changed=self._changed))
+        live = figures(scene, self._prometheus)
+        if live is None:
+            return self._checked(to_inputs(scene, now=now, keep_present=keep, changed=self._changed))
+        inputs = to_inputs(scene, now=now, keep_present=keep, changed=self._changed, live=live.of)
+        return self._checked(replace(inputs, notes=(*inputs.notes, *live.notes)))
+
+    @property
+    def _prometheus(self) -> Source:
+        return Source(url=self.prometheus_url, token_file=self.prometheus_token_file, ca_file=self.prometheus_ca_file)
 
     def _checked(self, inputs: Inputs) -> Inputs:
         faults = [fault for job in inputs.jobs for fault in self._misplaced(job)]
@@ -255,7 +268,12 @@ class Asked:
         if self.config_dir is not None and len(given) > 1:
             raise click.UsageError(f"got both {given[0]} and --config-dir, wants one of them")
         only_folder = {"--max-tp": self.max_tp, "--set": self.parameters}
-        only_files = {"--pools": self.pools, "-n": self.namespace, "--keep-present": self.keep_present}
+        only_files = {
+            "--pools": self.pools,
+            "-n": self.namespace,
+            "--keep-present": self.keep_present,
+            "--prometheus-url": self.prometheus_url,
+        }
         misplaced, other = (only_files, "-f") if self.config_dir is not None else (only_folder, "--config-dir")
         for name, value in misplaced.items():
             if value:

@@ -8,6 +8,7 @@ from placewright.cli import planning, revisions
 from placewright.cli.comparison import Comparison, compare, side_of
 from placewright.cli.faults import Fault, FaultsError
 from placewright.cli.inputs import Inputs, to_inputs
+from placewright.cli.live import NOBODY, Source, figures
 from placewright.cli.reader import Reader
 from placewright.cli.revisions import Revision
 from placewright.core.model import Request
@@ -21,11 +22,13 @@ class Reading:
         pools: files with further pools, for both sides.
         namespace: of the requests whose file names none.
         time_limit_seconds: of each search; that of the files when left out.
+        prometheus: whom to ask for live figures of both sides.
     """
 
     pools: tuple[str, ...]
     namespace: str | None
     time_limit_seconds: float | None
+    prometheus: Source = NOBODY
 
     def both(self, old: Sequence[str], new: Sequence[str]) -> tuple[Inputs, Inputs, list[str]]:
         """Read both sides; returns also what the user should know.
@@ -62,13 +65,17 @@ class Reading:
                 continue
             texts, missing = revisions.read(revision, others)
             for name, text in texts:
-                reader.take(text, name)
+                reader.take(text, name, opener=revisions.opener(revision, others, name))
             notes += [f"{each} is not in {revision.name}: everything in it is new" for each in missing]
         return notes
 
     def _inputs(self, reader: Reader) -> Inputs:
-        now = datetime.now(tz=UTC)
-        return to_inputs(reader.scene(self.namespace), now=now, changed=self._limited)
+        now, scene = datetime.now(tz=UTC), reader.scene(self.namespace)
+        live = figures(scene, self.prometheus)
+        if live is None:
+            return to_inputs(scene, now=now, changed=self._limited)
+        inputs = to_inputs(scene, now=now, changed=self._limited, live=live.of)
+        return replace(inputs, notes=(*inputs.notes, *live.notes))
 
     def _limited(self, request: Request) -> Request:
         if self.time_limit_seconds is None:
