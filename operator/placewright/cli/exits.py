@@ -8,6 +8,8 @@ INTERNAL_ERROR: Final = 1
 BAD_INPUT: Final = 2
 GATE_BLOCKS: Final = 3
 INFEASIBLE: Final = 4
+NOT_INTACT: Final = 5  # an audit journal is not as it was written
+NOT_YET: Final = 6  # asked for, and not done within the time that was given
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
 CLOSED_PIPE: Final = 141  # 128 + SIGPIPE
 

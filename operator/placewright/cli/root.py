@@ -27,6 +27,11 @@ COMMANDS: Final = {
         module=f"{_HERE}.validate", attribute="validate", summary="Check files against schema and rules."
     ),
     "run": Entry(module=f"{_HERE}.run", attribute="run", summary="Run the operator."),
+    "ramp": Entry(module=f"{_HERE}.ramp", attribute="ramp", summary="Look at a request's ramp and steer it."),
+    "rollback": Entry(
+        module=f"{_HERE}.rollback", attribute="rollback", summary="Let an earlier plan of a request serve again."
+    ),
+    "audit": Entry(module=f"{_HERE}.audit", attribute="audit", summary="Prove and read the audit journal."),
     "crds": Entry(module=f"{_HERE}.crds", attribute="crds", summary="Print the custom resource definitions."),
     "network": Entry(module=f"{_HERE}.network", attribute="network", summary="Make files of the config-dir format."),
     "profile": Entry(module=f"{_HERE}.profile", attribute="profile", summary="Fit the performance model to data."),
