@@ -17,6 +17,8 @@ from tests.support.requests import small_spec
 Json = dict[str, Any]
 SAMPLES = CHART.parents[1] / "config/samples"
 
+IN_A_POD = ("--metrics-address=", "--audit-dir=")  # what a test gives another value
+
 pytestmark = pytest.mark.xdist_group("chart-operator")
 
 
@@ -50,7 +52,7 @@ def operator(
     with OperatorProcess(
         chart_plane.kubeconfig_with_token("chart-operator", token),
         tmp_path,
-        arguments=[option for option in options if not option.startswith("--metrics-address=")],
+        arguments=[*(each for each in options if not each.startswith(IN_A_POD)), f"--audit-dir={tmp_path / 'audit'}"],
     ) as started:
         yield started
 

@@ -22,6 +22,7 @@ Json = dict[str, Any]
 
 OLDEST = "1.29.0"  # Chart.yaml's kubeVersion
 SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
+FOREIGN_KINDS = ("PrometheusRule", "ServiceMonitor")  # the Prometheus Operator's
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
 EVERYTHING: Json = {
@@ -40,7 +41,32 @@ EVERYTHING: Json = {
         "enabled": True,
         "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
         "apiServer": [{"ipBlock": {"cidr": "10.0.0.1/32"}}],
+        "prometheus": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+        "extraEgress": [{"ports": [{"port": 9003, "protocol": "TCP"}]}],
     },
+    "metrics": {
+        "rules": {"enabled": True, "labels": {"release": "prometheus"}},
+        "dashboards": {"enabled": True, "annotations": {"grafana_folder": "Placewright"}},
+    },
+    "prometheus": {
+        "url": "https://prometheus.monitoring:9090/prefix",
+        "tokenSecret": {"name": "prometheus-token"},
+        "caConfigMap": {"name": "prometheus-ca", "key": "service-ca.crt"},
+    },
+    "prices": {"configMaps": ["gpu-prices"]},
+    "audit": {
+        "stdout": True,
+        "persistence": {"enabled": True, "storageClass": "fast", "annotations": {"team": "ml"}},
+        "s3": {
+            "bucket": "audit-trail",
+            "endpoint": "https://s3.example.com",
+            "region": "eu-central-1",
+            "prefix": "production/",
+            "credentialsSecret": {"name": "audit-bucket"},
+        },
+    },
+    "extraVolumes": [{"name": "prices", "configMap": {"name": "price-tables"}}],
+    "extraVolumeMounts": [{"name": "prices", "mountPath": "/etc/placewright/prices", "readOnly": True}],
     "extraEnv": [
         {"name": "HTTPS_PROXY", "value": "http://proxy.example.com:3128"},
         {"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
@@ -80,11 +106,26 @@ MATRIX: dict[str, Json] = {
         "podSecurityContext": {"runAsUser": None, "runAsGroup": None},
     },
     "digest": {"image": {"registry": "registry.example.com", "tag": "1.2.3", "digest": DIGEST}},
+    "no-audit": {"audit": {"enabled": False}},
+    "audit-on-a-claim-of-yours": {"audit": {"persistence": {"enabled": True, "existingClaim": "journal"}}},
     "crds-not-kept": {"crds": {"keep": False}, "rbac": {"aggregateUserRoles": False}},
 }
 
-# Another value for each; both switches are on already, so that what they guard is there to change.
-SWITCHED_ON: Json = {"serviceMonitor": {"enabled": True}, "networkPolicy": {"enabled": True}}
+# Another value for each; all switches are on already, so that what they guard is there to change.
+SWITCHED_ON: Json = {
+    "serviceMonitor": {"enabled": True},
+    "networkPolicy": {"enabled": True},
+    "metrics": {"rules": {"enabled": True}, "dashboards": {"enabled": True}},
+    "prometheus": {
+        "url": "http://prometheus:9090",
+        "tokenSecret": {"name": "token"},
+        "caConfigMap": {"name": "ca"},
+    },
+    "audit": {
+        "persistence": {"enabled": True},
+        "s3": {"bucket": "audit-trail", "credentialsSecret": {"name": "bucket"}},
+    },
+}
 OTHER: dict[str, Any] = {
     "nameOverride": "other",
     "fullnameOverride": "other",
@@ -102,6 +143,30 @@ OTHER: dict[str, Any] = {
     "solver.graceSeconds": 7.5,
     "resyncSeconds": 60,
     "fleet.debounceSeconds": 2,
+    "prometheus.url": "https://thanos.example.com",
+    "prometheus.tokenSecret.name": "other",
+    "prometheus.tokenSecret.key": "bearer",
+    "prometheus.caConfigMap.name": "other",
+    "prometheus.caConfigMap.key": "service-ca.crt",
+    "prometheus.timeoutSeconds": 3,
+    "inputs.intervalSeconds": 60,
+    "prices.configMaps": ["gpu-prices"],
+    "audit.enabled": False,
+    "audit.stdout": True,
+    "audit.persistence.enabled": False,
+    "audit.persistence.existingClaim": "other",
+    "audit.persistence.storageClass": "other",
+    "audit.persistence.size": "20Gi",
+    "audit.persistence.annotations": {"a": "b"},
+    "audit.persistence.keep": False,
+    "audit.s3.bucket": "other",
+    "audit.s3.endpoint": "https://s3.example.com",
+    "audit.s3.region": "eu-central-1",
+    "audit.s3.prefix": "production/",
+    "audit.s3.retentionDays": 30,
+    "audit.s3.credentialsSecret.name": "other",
+    "audit.s3.credentialsSecret.accessKeyIdKey": "id",
+    "audit.s3.credentialsSecret.secretAccessKeyKey": "secret",
     "log.format": "text",
     "log.level": "DEBUG",
     "serviceAccount.create": False,
@@ -124,16 +189,28 @@ OTHER: dict[str, Any] = {
     "serviceMonitor.scrapeTimeout": "5s",
     "serviceMonitor.relabelings": [{"action": "labeldrop", "regex": "pod"}],
     "serviceMonitor.metricRelabelings": [{"action": "labeldrop", "regex": "pod"}],
+    "metrics.rules.enabled": False,
+    "metrics.rules.namespace": "monitoring",
+    "metrics.rules.labels": {"a": "b"},
+    "metrics.dashboards.enabled": False,
+    "metrics.dashboards.namespace": "monitoring",
+    "metrics.dashboards.labels": {"a": "b"},
+    "metrics.dashboards.annotations": {"a": "b"},
     "networkPolicy.enabled": False,
     "networkPolicy.from": [{"podSelector": {}}],
     "networkPolicy.apiServer": [{"ipBlock": {"cidr": "10.0.0.1/32"}}],
     "networkPolicy.apiServerPorts": [6443],
+    "networkPolicy.prometheus": [{"podSelector": {}}],
+    "networkPolicy.prometheusPorts": [443],
+    "networkPolicy.extraEgress": [{"to": [{"podSelector": {}}]}],
     "resources": {"limits": {"memory": "8Gi"}},
     "tmpSizeLimit": "1Gi",
     "podSecurityContext": {"runAsUser": 1000},
     "securityContext": {"privileged": False},
     "terminationGracePeriodSeconds": 60,
     "extraEnv": [{"name": "A", "value": "b"}],
+    "extraVolumes": [{"name": "a", "emptyDir": {}}],
+    "extraVolumeMounts": [{"name": "a", "mountPath": "/a"}],
     "commonLabels": {"a": "b"},
     "podLabels": {"a": "b"},
     "podAnnotations": {"a": "b"},
@@ -158,6 +235,14 @@ WRONG: list[tuple[Json, str]] = [
     ({"http": {"port": 70000}}, "at '/http/port': maximum"),
     ({"podLabels": {"app.kubernetes.io/name": "x"}}, "at '/podLabels/app.kubernetes.io~1name': false schema"),
     ({"extraEnv": [{"value": "x"}]}, "at '/extraEnv/0': missing property 'name'"),
+    ({"prometheus": {"url": "prometheus:9090"}}, "at '/prometheus/url'"),
+    ({"prometheus": {"url": "http://me:secret@prometheus:9090"}}, "at '/prometheus/url'"),
+    ({"prometheus": {"token": "abc"}}, "at '/prometheus': additional properties 'token' not allowed"),
+    ({"inputs": {"intervalSeconds": 0}}, "at '/inputs/intervalSeconds': minimum: got 0, want 1"),
+    ({"audit": {"persistence": {"size": "5G"}}}, "at '/audit/persistence/size'"),
+    ({"audit": {"s3": {"bucket": "B"}}}, "at '/audit/s3/bucket'"),
+    ({"audit": {"s3": {"retentionDays": 0}}}, "at '/audit/s3/retentionDays': minimum: got 0, want 1"),
+    ({"prices": {"configMaps": ["a/b"]}}, "at '/prices/configMaps/0'"),
     ({"terminationGracePeriodSeconds": 5}, "at '/terminationGracePeriodSeconds': minimum: got 5, want 30"),
 ]
 
@@ -185,7 +270,7 @@ def test_manifests_are_valid_on_the_oldest_and_the_newest_kubernetes(helm: Helm,
         len(manifests)
     )
     for manifest in manifests:
-        if manifest["kind"] != "ServiceMonitor":  # not Kubernetes' own; see below
+        if manifest["kind"] not in FOREIGN_KINDS:  # not Kubernetes' own; see below
             kubernetes_validate.validate(manifest, OLDEST, strict=True)
             kubernetes_validate.validate(manifest, NEWEST, strict=True)
 
@@ -205,7 +290,7 @@ def schemas(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def conforms(kubeconform: Path, schemas: Path) -> Callable[[list[Json]], str]:
     """What kubeconform says about manifests; it looks nothing up outside."""
     location = f"{schemas}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
-    options = ["-strict", "-summary", "-kubernetes-version", NEWEST, "-skip", "ServiceMonitor"]
+    options = ["-strict", "-summary", "-kubernetes-version", NEWEST, "-skip", ",".join(FOREIGN_KINDS)]
 
     def check(manifests: list[Json]) -> str:
         done = subprocess.run(
@@ -224,7 +309,7 @@ def conforms(kubeconform: Path, schemas: Path) -> Callable[[list[Json]], str]:
 @pytest.mark.parametrize("case", MATRIX)
 def test_kubeconform_agrees(newest_helm: Helm, conforms: Callable[[list[Json]], str], case: str) -> None:
     manifests = newest_helm.render(MATRIX[case])
-    skipped = sum(manifest["kind"] == "ServiceMonitor" for manifest in manifests)
+    skipped = sum(manifest["kind"] in FOREIGN_KINDS for manifest in manifests)
     assert f"Valid: {len(manifests) - skipped}, Invalid: 0, Errors: 0, Skipped: {skipped}" in conforms(manifests)
 
 
@@ -361,8 +446,14 @@ def test_one_operator_at_a_time_with_probes_and_one_place_to_write(newest_helm: 
     container = deployment["template"]["spec"]["containers"][0]
     assert container["livenessProbe"]["httpGet"]["path"] == container["startupProbe"]["httpGet"]["path"] == "/healthz"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
-    assert container["volumeMounts"] == [{"name": "tmp", "mountPath": "/tmp"}]
-    assert deployment["template"]["spec"]["volumes"] == [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}]
+    assert container["volumeMounts"] == [
+        {"name": "tmp", "mountPath": "/tmp"},
+        {"name": "audit", "mountPath": "/var/lib/placewright"},
+    ]
+    assert deployment["template"]["spec"]["volumes"] == [
+        {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+        {"name": "audit", "emptyDir": {"sizeLimit": "5Gi"}},
+    ]
 
 
 def test_the_scrape_keeps_the_requests_own_labels_and_finds_the_service(newest_helm: Helm) -> None:
@@ -378,8 +469,9 @@ def test_the_scrape_keeps_the_requests_own_labels_and_finds_the_service(newest_h
     assert [port["name"] for port in service["spec"]["ports"]] == ["http"]
 
 
-def test_service_monitor_and_policy_are_behind_switches(newest_helm: Helm) -> None:
-    assert not {"ServiceMonitor", "NetworkPolicy"} & {item["kind"] for item in newest_helm.render()}
+def test_what_not_everybody_has_is_behind_switches(newest_helm: Helm) -> None:
+    rendered = {item["kind"] for item in newest_helm.render()}
+    assert not {"ServiceMonitor", "NetworkPolicy", "PrometheusRule", "ConfigMap", "PersistentVolumeClaim"} & rendered
 
 
 def test_two_releases_of_one_name_share_no_cluster_wide_name(newest_helm: Helm) -> None:

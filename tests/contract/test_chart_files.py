@@ -87,16 +87,31 @@ def test_options_have_the_defaults_of_the_command() -> None:
     assert told["solver"]["graceSeconds"] == defaults["solver_grace"]
     assert told["resyncSeconds"] == defaults["resync"]
     assert told["fleet"]["debounceSeconds"] == defaults["fleet_debounce"]
+    assert told["inputs"]["intervalSeconds"] == defaults["inputs_interval"]
+    assert told["prometheus"]["timeoutSeconds"] == defaults["prometheus_timeout"]
+    assert told["audit"]["s3"]["retentionDays"] == defaults["audit_retention_days"]
     assert told["log"] == {"format": defaults["log_format"], "level": defaults["log_level"]}
     assert f"{told['http']['host']}:{told['http']['port']}" == defaults["metrics_address"]
 
 
 def test_every_option_of_the_command_is_set_by_the_chart() -> None:
     options = {option for parameter in run.params for option in parameter.opts if option.startswith("--")}
-    given = set(re.findall(r"- (--[a-z-]+)=", read("templates/deployment.yaml")))
+    given = set(re.findall(r"- (--[a-z0-9-]+)(?:=|$)", read("templates/deployment.yaml"), flags=re.MULTILINE))
     out_of_a_cluster = {"--kubeconfig", "--context"}
-    assert options - given == out_of_a_cluster
+    by_environment = {"--own-namespace"}
+    mounted_there = {"--price-dir"}  # with extraVolumeMounts, at its default
+    assert options - given == out_of_a_cluster | by_environment | mounted_there
     assert given <= options
+
+
+def test_the_operator_learns_its_namespace_from_the_environment() -> None:
+    (option,) = [parameter for parameter in run.params if parameter.name == "own_namespace"]
+    assert f"- name: {option.envvar}\n" in read("templates/deployment.yaml")
+
+
+def test_files_of_prices_are_mounted_where_the_operator_reads_them() -> None:
+    (option,) = [parameter for parameter in run.params if parameter.name == "price_dir"]
+    assert str(option.default) in read("values.yaml")
 
 
 def test_there_is_time_to_end_and_memory_to_solve() -> None:

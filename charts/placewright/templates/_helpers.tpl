@@ -91,3 +91,33 @@ them may hold a GPU of a pool.
   resources: [nodes, pods]
   verbs: [get, list, watch]
 {{- end }}
+
+{{/* The operator's rights on ConfigMaps with prices; bound in the release's namespace, on these alone. */}}
+{{- define "placewright.priceRules" -}}
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: {{ toJson .Values.prices.configMaps }}
+  verbs: [get]
+{{- end }}
+
+{{/* Where the client of the bucket looks for its credentials and region first. */}}
+{{- define "placewright.s3Env" -}}
+{{- with .Values.audit.s3 }}
+{{- if and .bucket .credentialsSecret.name }}
+- name: AWS_ACCESS_KEY_ID
+  valueFrom:
+    secretKeyRef:
+      name: {{ .credentialsSecret.name }}
+      key: {{ .credentialsSecret.accessKeyIdKey }}
+- name: AWS_SECRET_ACCESS_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ .credentialsSecret.name }}
+      key: {{ .credentialsSecret.secretAccessKeyKey }}
+{{- end }}
+{{- if and .bucket .region }}
+- name: AWS_REGION
+  value: {{ .region }}
+{{- end }}
+{{- end }}
+{{- end }}
