@@ -146,7 +146,7 @@ def figures(scene: Scene, source: Source) -> Figures | None:
         if wants.queries or wants.faults:
             wanting[each.key] = (each, asking_of(each.resource, wants))
     queries = tuple(dict.fromkeys(query for _, each in wanting.values() for query in each.wants.queries))
-    entries, now = _answers(server, queries)
+    entries, now = answers(server, queries)
     views = {
         key: view_of(
             view_of_status({"status": each.resource.status}),
@@ -175,8 +175,12 @@ def _sample(asking: "Wanting", entries: "Mapping[Query, Entry]", now: float) -> 
 
 
 @cache
-def _answers(server: "Server", queries: "Sequence[Query]") -> "tuple[Mapping[Query, Entry], float]":
-    """Each question asked once in a run of the command, also where it plans twice; and when that was."""
+def answers(server: "Server", queries: "Sequence[Query]") -> "tuple[Mapping[Query, Entry], float]":
+    """Ask each question once in a run of the command, also where it plans twice; return also when that was.
+
+    Raises:
+        FaultsError: the certificates of the server cannot be read. A server that does not answer is no such fault.
+    """
     from placewright.telemetry.prometheus.book import QueryBook  # noqa: PLC0415 - --help needs no HTTP client
     from placewright.telemetry.prometheus.client import PrometheusClient, session_for  # noqa: PLC0415 - as above
 

@@ -137,7 +137,7 @@ class QueryBook:
         # Answers of no use to anybody would pile up.
         self._entries = {query: self._entries[query] for query in wanted if query in self._entries}
         self._failed.intersection_update(wanted)
-        cycle = _Cycle(sorted(wanted, key=self._trouble), self._parallel)
+        cycle = _Cycle(sorted(wanted, key=self._trouble), self._parallel, self._clock())
         if self._client is None:
             self._fail(cycle.left, QueryError(FaultKind.UNREACHABLE, "no Prometheus server is set"))
         elif self._stopwatch() < self._silent_until and self._server_fault is not None:
@@ -152,14 +152,14 @@ class QueryBook:
 
     async def _run(self, cycle: "_Cycle", client: Client) -> None:
         if self._server_fault is not None:
-            fault = await self._timed(_PROBE, client, keep=False)
+            fault = await self._timed(_PROBE, client, cycle.now, keep=False)
             cycle.dead = None if fault is None or fault.kind in _OF_THE_QUERY else fault
         running: dict[asyncio.Task[QueryError | None], Query] = {}
         try:
             while cycle.may_start(len(running)) or running:
                 while cycle.may_start(len(running)):
                     query = cycle.left.popleft()
-                    running[asyncio.create_task(self._timed(query, client))] = query
+                    running[asyncio.create_task(self._timed(query, client, cycle.now))] = query
                 done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     self._note(running.pop(task), task.result(), cycle)
@@ -182,11 +182,11 @@ class QueryBook:
             self._failed.add(query)
             self._fail((query,), fault)
 
-    async def _timed(self, query: Query, client: Client, *, keep: bool = True) -> QueryError | None:
+    async def _timed(self, query: Query, client: Client, now: float, *, keep: bool = True) -> QueryError | None:
         """One request; a good answer goes into the book."""
         began, fault = self._stopwatch(), None
         try:
-            answer = await _sent(query, client, self._clock())
+            answer = await _sent(query, client, now)
             if keep:
                 self._entries[query] = Entry(answer=answer, at=self._clock())
         except QueryError as error:
@@ -209,8 +209,9 @@ class QueryBook:
 class _Cycle:
     """One cycle while it runs."""
 
-    def __init__(self, queries: Iterable[Query], parallel: int) -> None:
+    def __init__(self, queries: Iterable[Query], parallel: int, now: float) -> None:
         self.left = deque(queries)
+        self.now = now  # ranges of one cycle end together, so that their points can be laid side by side
         self.dead: QueryError | None = None
         self._parallel = parallel
         self._failed_in_a_row = 0

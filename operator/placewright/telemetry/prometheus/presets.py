@@ -104,17 +104,20 @@ class Target:
         preset: kind of server.
         namespace: of the request.
         model: the name under which the server reports the model; None: series carry none.
+        label: one more label and its value, which tells some of the servers from others; None: all count.
     """
 
     preset: Preset
     namespace: str
     model: str | None
+    label: tuple[str, str] | None = None
 
     def _selectors(self, metrics: Sequence[str]) -> list[str]:
-        model = [] if self.model is None else [("model_name", self.model)]
+        more = [] if self.model is None else [("model_name", self.model)]
+        more += [] if self.label is None else [self.label]
         own = [("namespace", self.namespace), ("exported_namespace", "")]
         renamed = [("exported_namespace", self.namespace)]
-        return [selector(metric, [*labels, *model]) for metric in metrics for labels in (own, renamed)]
+        return [selector(metric, [*labels, *more]) for metric in metrics for labels in (own, renamed)]
 
     def _each(self, function: str, metrics: Sequence[str], seconds: float) -> str:
         """Series by series: of a server that shows a metric under both names one counts, of others what they have."""
@@ -150,9 +153,21 @@ class Target:
         found = (self._each("rate", [f"{metric}_bucket"], seconds) for metric in metrics)
         return " or ".join(f"histogram_quantile({quantile:g}, sum by (le) ({each}))" for each in found)
 
-    def gauge(self, metrics: Sequence[str]) -> str:
-        """The sum of a gauge over the servers."""
-        return f"sum({' or '.join(self._selectors(metrics))})"
+    def finished_rate(self, seconds: float) -> str:
+        """Requests per second that were served, as a mean over so many seconds."""
+        return self._rate(self.preset.requests, seconds)
+
+    def mean_gauge(self, metrics: Sequence[str], seconds: float) -> str:
+        """A gauge's mean over so many seconds, summed over the servers."""
+        return f"sum({self._each('avg_over_time', metrics, seconds)})"
+
+    def servers(self, seconds: float) -> str:
+        """How many servers gave samples within so many seconds."""
+        return f"count(count by (instance, pod) ({self._each('present_over_time', self.preset.running, seconds)}))"
+
+    def mean_size(self, metrics: Sequence[str], seconds: float) -> str:
+        """Tokens per request: of counters of tokens over requests served."""
+        return f"{self._rate(metrics, seconds)} / {self.finished_rate(seconds)}"
 
 
 def span(seconds: float) -> str:
