@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from placewright.telemetry.audit.findings import Problem, Report
 from placewright.telemetry.audit.record import sealed
-from tests.support.audit_journals import Copy, Spot, cut, look, named, put, write_journal
+from tests.support.audit_journals import SCRATCH, Copy, Spot, cut, look, named, put, write_journal
 
 JOURNAL = Copy(files={}, head=b"")
 OTHER = Copy(files={}, head=b"")
@@ -23,7 +23,7 @@ FOLDER = Path()
 def _journals() -> Iterator[None]:
     """Two journals that no test changes, and a folder for broken copies, in memory where there is room."""
     global FOLDER  # noqa: PLW0603 - hypothesis takes no fixtures of a narrower scope than its examples
-    base = Path(tempfile.mkdtemp(prefix="audit-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    base = Path(tempfile.mkdtemp(prefix="audit-", dir=SCRATCH))
     for copy, name in ((JOURNAL, "one"), (OTHER, "other")):
         made = Copy.of(write_journal(base / name, [1, 3, 2, 5, 1, 4, 6, 2, 3]))
         copy.files, copy.head = made.files, made.head

@@ -12,6 +12,8 @@ from placewright.telemetry.audit.record import body_of
 from placewright.telemetry.audit.segments import segments
 from placewright.telemetry.audit.verify import material_of, verify
 
+# In memory where there is room: a journal syncs each batch, and tests make thousands.
+SCRATCH = "/dev/shm" if Path("/dev/shm").is_dir() else None
 MORNING = datetime(2026, 11, 21, 10, 0, 0, tzinfo=UTC)
 
 

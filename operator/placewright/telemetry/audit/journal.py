@@ -137,7 +137,7 @@ class Journal:
         except OSError as error:
             _close(lock)
             raise _error(self.folder, error) from error
-        except JournalError:
+        except BaseException:
             _close(lock)
             raise
         return self._open.place
@@ -208,7 +208,7 @@ class Journal:
                 os.ftruncate(file, found.place.size)
                 os.fsync(file)
             self._disk.replace(self.folder / HEAD_FILE, found.place.data())
-        except OSError:
+        except BaseException:
             os.close(file)
             raise
         return _Open(lock=lock, file=file, place=found.place, digest=found.digest, is_checkpoint=found.is_checkpoint)
