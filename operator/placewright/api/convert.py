@@ -59,11 +59,19 @@ def to_request(resource: PlacementRequest, surroundings: Surroundings = EMPTY, l
         priority=spec.priority,
         replicas=_replicas(spec.replicas),
         stabilization=_stabilization(spec.stabilization),
-        notes=(*figures.notes, *price_notes(spec, pools), *_annotation_notes(resource)),
+        notes=(*figures.notes, *price_notes(spec, pools), *_length_notes(spec), *_annotation_notes(resource)),
     )
     if request.in_fleet or follows_live_figures(spec):
         _check_fleet(request)
     return request
+
+
+def _length_notes(spec: api.PlacementRequestSpec) -> tuple[str, ...]:
+    """A server refuses what is longer than it was started for, and sizes that are read live are means of buckets."""
+    source = spec.workload.demand_from
+    if source is None or source.preset is None or spec.model.max_model_len is not None:
+        return ()
+    return ("model.maxModelLen is not set: replicas are made for the longest class of the live demand, no longer ones",)
 
 
 def _annotation_notes(resource: PlacementRequest) -> tuple[str, ...]:

@@ -91,9 +91,9 @@ def test_a_ramp_of_the_spec() -> None:
     ramp = ramp_of(parse(full_live_request()).spec)
 
     assert ramp is not None
-    assert ramp.steps_percent == (12.5, 50, 100)
+    assert ramp.steps_percent == (12.5, 50.0, 100.0)
     assert ramp.max_cost_to_revenue_ratio == (0.5, 0.4, 0.25)
-    assert ramp.max_cost_per_million_tokens == (3, 2.5, 2.25)
+    assert ramp.max_cost_per_million_tokens == (3.0, 2.5, 2.25)
     assert (ramp.hold_seconds, ramp.auto_promote, ramp.rollback_after_seconds) == (300.0, False, 120.0)
 
 

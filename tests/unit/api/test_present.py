@@ -11,8 +11,8 @@ import pytest
 from placewright.api.convert import to_request
 from placewright.api.outcome import status_for_suspended, to_status
 from placewright.api.parse import parse
-from placewright.api.present import dwell_ends, present_of
-from placewright.core.model import Decision, Layout, Plan, PlanState, Replicas, Stabilization, Stage
+from placewright.api.present import dwell_ends, present_of, present_of_plan, ramped
+from placewright.core.model import Decision, Layout, Plan, PlanState, Present, Replicas, Stabilization, Stage
 from tests.support.resources import small_request
 
 Decide = Callable[..., Decision]
@@ -136,3 +136,70 @@ def test_a_status_that_somebody_else_has_spoiled_holds_no_plan(damage: Json, dec
     plan = stored(decision())["status"]["plan"]
 
     assert present_of(stored(decision(), plan={**plan, **damage}), HALF_HOUR, NOW) is None
+
+
+# ------------------------------------------------------------------------------------------------ plans and ramps
+
+RAMP: Json = {
+    "planId": "p-aaaaaaaaaa",
+    "step": 0,
+    "steps": 2,
+    "percent": 10,
+    "phase": "Holding",
+    "reason": "GateFails",
+    "message": "it costs too much",
+}
+
+
+def ramped_plan(decision: Decide, *, generation: int = 1, **ramp: Any) -> Present:
+    """The plan of a request with a ramp, as the ramp leaves it."""
+    resource = stored(decision(), ramp={**RAMP, **ramp})
+    resource["metadata"]["generation"] = generation
+    present = present_of(resource, HALF_HOUR, NOW + timedelta(hours=1))
+    assert present is not None
+    assert (present.dwells, present.held) == (False, False)
+    return ramped(present, resource)
+
+
+def test_any_stored_plan_comes_back_as_one_that_serves(decision: Decide) -> None:
+    resource = stored(decision())
+    plan = resource["status"]["plan"]
+
+    found = present_of_plan(plan, {"name": "chat", "namespace": "serving"}, held=True)
+
+    assert found is not None
+    assert (found.dwells, found.held) == (False, True)
+    assert replace(found, held=False) == present_of(resource, HALF_HOUR, NOW + timedelta(hours=1))
+    assert present_of_plan({**plan, "state": "Blocked"}, {"name": "chat"}) is None
+    assert present_of_plan({"id": "p-1"}, {"name": "chat"}) is None
+
+
+@pytest.mark.parametrize("phase", ["Progressing", "Holding", "Paused"])
+def test_a_plan_dwells_while_its_ramp_runs(phase: str, decision: Decide) -> None:
+    found = ramped_plan(decision, phase=phase)
+
+    assert (found.dwells, found.held) == (True, False)
+
+
+@pytest.mark.parametrize("ramp", [{"phase": "Completed"}, {"phase": "Holding", "planId": "p-other"}])
+def test_a_plan_does_not_dwell_for_a_ramp_that_is_over_or_of_another_plan(ramp: Json, decision: Decide) -> None:
+    found = ramped_plan(decision, **ramp)
+
+    assert (found.dwells, found.held) == (False, False)
+
+
+def test_after_a_rollback_the_plan_before_is_held_until_the_spec_changes(decision: Decide) -> None:
+    before = {**stored(decision())["status"]["plan"], "id": "p-before"}
+
+    written_back = ramped_plan(decision, phase="RolledBack", planId="p-left")
+    not_yet = ramped_plan(decision, phase="RolledBack", previousPlan=before)
+    changed = ramped_plan(decision, generation=2, phase="RolledBack", planId="p-left")
+
+    assert (written_back.plan_id, written_back.held) == ("p-aaaaaaaaaa", True)
+    assert (not_yet.plan_id, not_yet.held) == ("p-before", True)
+    assert (changed.plan_id, changed.held) == ("p-aaaaaaaaaa", False)
+
+
+def test_a_ramp_that_somebody_has_spoiled_changes_nothing(decision: Decide) -> None:
+    assert not ramped_plan(decision, phase="Sideways").dwells
+    assert not ramped_plan(decision, phase="RolledBack").held, "there was no plan before"
