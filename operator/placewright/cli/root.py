@@ -36,7 +36,9 @@ COMMANDS: Final = {
     "network": Entry(module=f"{_HERE}.network", attribute="network", summary="Make files of the config-dir format."),
     "profile": Entry(module=f"{_HERE}.profile", attribute="profile", summary="Fit the performance model to data."),
     "calibrate": Entry(
-        module=f"{_HERE}.calibrate", attribute="calibrate", summary="Propose measured rows from what servers did."
+        module=f"{_HERE}.calibrate",
+        attribute="calibrate",
+        summary="Propose measured rows from what a model's servers did.",
     ),
     "completion": Entry(
         module=f"{_HERE}.completion", attribute="completion", summary="Print the shell's completion script."
