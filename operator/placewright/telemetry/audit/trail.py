@@ -297,6 +297,8 @@ class Trail:
 
     def _chained(self, batch: Sequence[Stamped]) -> list[Line]:
         lines = []
+        if self._head is None:
+            self._begin_in_memory()
         assert self._head is not None, "begun in memory"
         for body, moment in batch:
             line, self._head = chain.follow(self._head, body, moment)
