@@ -85,7 +85,7 @@ def tell(page: Page, setting: Setting) -> None:
             tick=tick,
             options=(
                 f"--prometheus-url={earnings.url}",
-                "--inputs-interval=0.3s",
+                "--inputs-interval=0.3",
                 f"--audit-dir={setting.journal}",
             ),
         )

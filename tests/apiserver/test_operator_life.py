@@ -72,6 +72,10 @@ def test_edits_suspension_and_deletion(operator: OperatorProcess, placements: Pl
     assert reason(blocked) == "GateBlocked"
     assert condition(blocked, "Stalled")["status"] == "True"
     assert "maxCostPerHour" in blocked["status"]["relaxation"]
+    running, best = blocked["status"]["plan"], blocked["status"]["blocked"]["plan"]
+    assert (running["id"], running["state"], running["decidedAt"]) == (first["id"], "Approved", first["decidedAt"])
+    assert best["state"] == "Blocked"
+    assert [gate["result"] for gate in blocked["status"]["blocked"]["gates"]] == ["Fail"]
     labels = {"namespace": placements.namespace, "name": "chat"}
     assert operator.samples("cost_gate_blocked", gate="CostPerHour", **labels) == [1.0]
 

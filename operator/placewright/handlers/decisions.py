@@ -11,7 +11,7 @@ from placewright.api.parse import parse
 from placewright.api.surroundings import EMPTY, Surroundings
 from placewright.core.errors import InvalidRequestError
 from placewright.core.identity import inputs_hash
-from placewright.core.model import Request
+from placewright.core.model import PlanState, Request
 from placewright.handlers.cache import Json
 from placewright.handlers.solver import SolveFailed, SolveOutcome
 from placewright.kube.events import Transition
@@ -102,6 +102,15 @@ def judge_solving(question: Question) -> Judgement:
         ),
         final=False,
     )
+
+
+def blocks_plan(solved: SolveOutcome, resource: Json) -> bool:
+    """Whether gates block all that the request could have, while it has a plan that may be used."""
+    if isinstance(solved, SolveFailed):
+        return False
+    plan = solved.decision.plan
+    held = (resource.get("status") or {}).get("plan") or {}
+    return plan is not None and plan.state is PlanState.BLOCKED and held.get("state") == PlanState.APPROVED
 
 
 def judge_outcome(question: Question, solved: SolveOutcome) -> Judgement:

@@ -118,6 +118,11 @@ class Fleet:
         self._parts.live.took(key_of(resource))
         self.trigger()
 
+    def keep(self, resource: Json) -> bool:
+        """Has a request planned with its present plan in view, which its gates block."""
+        self.take(resource, ours=True)
+        return True
+
     def leave(self, key: Key) -> None:
         """A request is planned alone, or not at all."""
         if self._parts.members.leave(key):

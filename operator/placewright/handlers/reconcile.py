@@ -13,6 +13,7 @@ from placewright.handlers.cache import Json, ObjectCache
 from placewright.handlers.decisions import (
     Judgement,
     Question,
+    blocks_plan,
     facts_of,
     judge,
     judge_outcome,
@@ -51,6 +52,10 @@ class Together(Protocol):
         """Has a request planned with the others; `ours` is False when somebody else wrote its status."""
         ...
 
+    def keep(self, resource: Json) -> bool:
+        """Has a request planned with its present plan in view, which its gates block; False: nobody can."""
+        ...
+
     def leave(self, key: Key) -> None:
         """A request is planned alone, or not at all."""
         ...
@@ -76,6 +81,11 @@ class Alone:
     def take(self, resource: Json, *, ours: bool) -> None:
         """Never called."""
         raise AssertionError(resource, ours)
+
+    def keep(self, resource: Json) -> bool:
+        """Nobody can."""
+        del resource
+        return False
 
     def leave(self, key: Key) -> None:
         """It was never in."""
@@ -248,6 +258,8 @@ class Reconciler:
             return None  # what superseded it is queued, or it is gone
         if outcome is None:  # the shared solve was given up just as this request joined
             return self._backoff(key)
+        if blocks_plan(outcome, work.resource) and self._together.keep(work.resource):
+            return None  # what runs stays, if it may; only the fleet looks at present plans
         transient = getattr(outcome, "transient", False)
         retry = await self._write(key, work, judge_outcome(question, outcome))
         return self._backoff(key) if transient else retry
