@@ -22,7 +22,11 @@ def number(value: Any) -> float | None:
     """The number; None when it is none, or NaN, or infinite."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
-    return float(value) if isfinite(value) else None
+    try:
+        found = float(value)
+    except OverflowError:  # JSON sets no limit to an integer
+        return None
+    return found if isfinite(found) else None
 
 
 def unix_seconds(value: Any) -> float | None:

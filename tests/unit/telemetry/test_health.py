@@ -67,3 +67,17 @@ def test_readiness_tells_what_is_waited_for() -> None:
     health.waiting_for = "the CustomResourceDefinition"
     assert health.ready().text == "waiting for the CustomResourceDefinition\n"
     assert not _health(replace(WELL, list_ok=None)).ready().ok
+
+
+def test_faults_that_no_restart_mends_are_told_by_readiness_and_fail_nothing() -> None:
+    told = ["audit journal: no space left on device", "Prometheus: Timeout"]
+    health = Health(lambda: WELL, relist_seconds=100.0, clock=lambda: 1000.0, notices=lambda: told)
+    assert health.ready().text == "waiting for the operator to start\n"
+    health.waiting_for = ""
+    assert health.ready().ok
+    assert health.ready().text == (
+        "ok\ndegraded: audit journal: no space left on device\ndegraded: Prometheus: Timeout\n"
+    )
+    assert health.live().text == "ok\n"
+    told.clear()
+    assert health.ready().text == "ok\n"
