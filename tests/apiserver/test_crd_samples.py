@@ -19,7 +19,10 @@ from placewright.core.decide import decide
 from placewright.core.identity import inputs_hash
 
 Kubectl = Callable[..., Any]
-FLEET = sorted((Path(__file__).resolve().parents[2] / "config" / "samples" / "fleet").glob("*.yaml"))
+FOLDERS = {
+    name: sorted((Path(__file__).resolve().parents[2] / "config" / "samples" / name).glob("*.yaml"))
+    for name in ("fleet", "live")
+}
 SAMPLES = sorted((Path(__file__).resolve().parents[2] / "config" / "samples").glob("*.yaml"))
 
 pytestmark = pytest.mark.usefixtures("crds")
@@ -44,8 +47,9 @@ def test_the_status_of_a_sample_is_kept_whole(sample: Path, kubectl: Kubectl, na
     assert inputs_hash(to_request(parse(stored))) == decision.inputs_hash
 
 
-def test_the_fleet_of_the_samples_is_taken_as_it_stands(kubectl: Kubectl, namespace: str) -> None:
-    texts = [path.read_text(encoding="utf-8") for path in FLEET]
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_of_samples_is_taken_as_it_stands(folder: str, kubectl: Kubectl, namespace: str) -> None:
+    texts = [path.read_text(encoding="utf-8") for path in FOLDERS[folder]]
     given = [body for text in texts for body in yaml.safe_load_all(text)]
     for body in given:
         body["metadata"].pop("namespace", None)

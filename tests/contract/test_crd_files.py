@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from placewright.api.convert import to_request
@@ -23,6 +24,7 @@ from placewright.core.decide import decide
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = sorted((ROOT / "config" / "samples").glob("*.yaml"))
 FLEET = sorted((ROOT / "config" / "samples" / "fleet").glob("*.yaml"))
+LIVE = ROOT / "config" / "samples" / "live"
 EXPECTED = re.compile(r"\b([A-Z][A-Za-z]+)=(True|False|Unknown) ([A-Z][A-Za-z]+)")
 
 
@@ -101,6 +103,52 @@ def test_the_fleet_of_the_samples_ends_as_its_comment_says() -> None:
     assert sum(pool["used"] for pool in pools.values()) == sum(
         status["plan"]["totalGPUs"] for status in statuses.values()
     )
+
+
+def test_the_live_samples_end_as_their_comments_say() -> None:
+    """The demand of one is read live, and nobody has read it: that is told, and the other is planned all the same."""
+    done = CliRunner().invoke(cli, ["plan", "-f", str(LIVE), "-o", "json"])
+    assert done.exit_code == 2, done.output
+
+    statuses = {item["metadata"]["name"]: item["status"] for item in json.loads(done.stdout)["items"]}
+    told = {
+        name: {entry["type"]: (entry["status"], entry["reason"]) for entry in status["conditions"]}
+        for name, status in statuses.items()
+    }
+    assert told["llama-70b-paid"] == {
+        "Ready": ("False", "InputsStale"),
+        "InputsFresh": ("False", "DemandUnavailable"),
+    }
+    assert "plan" not in statuses["llama-70b-paid"]
+    assert (told["llama-8b-metered"]["Ready"], told["llama-8b-metered"]["GatesPassed"]) == (
+        ("True", "PlanCurrent"),
+        ("True", "AllPassed"),
+    )
+    gates = {gate["name"]: gate for gate in statuses["llama-8b-metered"]["gates"]}
+    assert gates["CostToRevenueRatio"]["limit"] == 0.5
+
+
+def test_a_live_sample_is_planned_by_the_demand_of_its_status(tmp_path: Path) -> None:
+    (body, _) = yaml.safe_load_all((LIVE / "requests.yaml").read_text(encoding="utf-8"))
+    one = {"name": "in-2048-out-0512", "inputTokens": 1500, "outputTokens": 400, "requestsPerSecond": 1.5}
+    demand = {"asOf": "2026-11-21T10:00:00Z", "source": "preset vllm", "classes": [one]}
+    body["status"] = {
+        "demand": {**demand, "requestsPerSecond": 1.5, "tokensPerSecond": 2850},
+        "inputs": {"hash": "", "catalogVersion": "", "revenuePerHour": 90, "revenueAsOf": "2026-11-21T10:00:00Z"},
+    }
+    stored = tmp_path / "stored.yaml"
+    stored.write_text(yaml.safe_dump(body), encoding="utf-8")
+
+    done = CliRunner().invoke(cli, ["plan", "-f", str(stored), "-o", "json"])
+
+    assert done.exit_code == 0, done.output
+    (item,) = json.loads(done.stdout)["items"]
+    status = item["status"]
+    assert status["plan"]["demandRequestsPerSecond"] == 1.5
+    assert status["demand"] == body["status"]["demand"]
+    assert (status["inputs"]["revenuePerHour"], status["inputs"]["demandAsOf"]) == (90, "2026-11-21T10:00:00Z")
+    ratio = next(gate for gate in status["gates"] if gate["name"] == "CostToRevenueRatio")
+    assert ratio["actual"] == pytest.approx(status["plan"]["costPerHour"] / 90, rel=1e-4)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)

@@ -32,6 +32,9 @@ def table(screen: Screen, results: Sequence[Planned]) -> None:
     approved = [plan for plan in plans if plan is not None and plan.state is PlanState.APPROVED]
     cost = sum(plan.cost_per_hour for plan in approved)
     screen.text(f"{len(approved)} of {text.counted(len(results), 'request')} approved, {text.per_hour(cost)} in all")
+    for result in results:
+        if result.job.refusal is not None:
+            screen.text(f"{result.job.title}: not planned, {result.job.refusal.error}")
 
 
 def _row(result: Planned) -> list[str]:
