@@ -19,6 +19,9 @@ COMMANDS: Final = {
         module=f"{_HERE}.explain", attribute="explain", summary="Say why this plan, what lost and what binds."
     ),
     "pareto": Entry(module=f"{_HERE}.pareto", attribute="pareto", summary="Show the frontier of cost and throughput."),
+    "render": Entry(
+        module=f"{_HERE}.render", attribute="render", summary="Print the objects that start a plan, for GitOps."
+    ),
     "diff": Entry(module=f"{_HERE}.diff", attribute="diff", summary="Show what a change costs, for a pull request."),
     "pools": Entry(
         module=f"{_HERE}.pools", attribute="pools", summary="Show shared pools: GPUs, prices, what a node is worth."
