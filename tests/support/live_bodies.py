@@ -23,7 +23,7 @@ def full_live_request(name: str = "full-live") -> Json:
     demand = {
         "preset": "gateway",
         "modelName": "llama/8b",
-        "window": "2h",
+        "window": "72h",
         "statistic": "Forecast",
         "horizon": "30m",
         "headroomPercent": 12.5,
@@ -125,8 +125,13 @@ BROKEN_LIVE_REQUESTS: dict[str, tuple[Json, str, str]] = {
     ),
     "a window of a moment": (_workload(window="9s"), "spec.workload.demandFrom.window", "wants 10s to 720h"),
     "a window of months": (_workload(window="721h"), "spec.workload.demandFrom.window", "wants 10s to 720h"),
+    "a forecast from a day": (
+        _workload(statistic="Forecast", window="47h"),
+        "spec.workload.demandFrom.window",
+        "wants at least 48h with statistic Forecast",
+    ),
     "a horizon of a moment": (
-        _workload(statistic="Forecast", horizon="59s"),
+        _workload(statistic="Forecast", horizon="59s", window="48h"),
         "spec.workload.demandFrom.horizon",
         "wants 1m to 168h",
     ),
@@ -198,6 +203,7 @@ KEPT_LIVE_REQUESTS: dict[str, Json] = {
     "a query with sizes": {"workload": {**SIZES, "demandFrom": QUERY}},
     "a quantile without its statistic": _workload(quantile=1),
     "a peak": _workload(statistic="Peak", window="10s"),
+    "a forecast of an hour": _workload(statistic="Forecast", window="48h"),
     "a forecast of a week": _workload(statistic="Forecast", horizon="168h", window="720h"),
     "no classes beside a live demand": {"workload": {"classes": [], "demandFrom": PRESET}},
     "demand of a gateway, tokens of a server": {

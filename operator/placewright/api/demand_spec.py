@@ -54,6 +54,12 @@ class DemandFrom(Inert):
                 "wants statistic Forecast; leave it out for other statistics",
                 field_path=".horizon",
             ),
+            rule(
+                "!has(self.statistic) || self.statistic != 'Forecast'"
+                " || (has(self.window) && duration(self.window) >= duration('48h'))",
+                "wants at least 48h with statistic Forecast, which learns from past days",
+                field_path=".window",
+            ),
             _within("window", _LEAST_WINDOW, _MOST_WINDOW),
             _within("horizon", "1m", "168h"),
             _within("maxAge", "1s", "24h"),
@@ -68,7 +74,8 @@ class DemandFrom(Inert):
     model_name: ModelName | None = None
     """Name under which the server reports the model; model.name when left out."""
     window: Duration = "1h"
-    """How far back the demand is looked at."""
+    """How far back the demand is looked at; 48h at least for a forecast, 336h for one that knows the days of the
+    week."""
     statistic: Literal["Quantile", "Peak", "Forecast"] = "Quantile"
     """What counts of the window: a quantile of the requests per second, their peak, or the peak that is forecast
     within horizon."""
