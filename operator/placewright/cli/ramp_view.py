@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from placewright.cli import text
 from placewright.cli.screen import Column, Field, Screen, Tone
 
 Json = dict[str, Any]
@@ -23,10 +24,10 @@ def show(screen: Screen, title: str, ramp: Json, resource: Json) -> None:
     fields += [Field(label, str(ramp[name])) for label, name in times if ramp.get(name)]
     before = ramp.get("previousPlan")
     if before:
-        fields.append(Field("plan before", f"{before['id']} at ${before['costPerHour']:g}/h"))
+        fields.append(Field("plan before", f"{before['id']} at {text.per_hour(before['costPerHour'])}"))
     now = (resource.get("status") or {}).get("plan")
     if now:
-        fields.append(Field("plan now", f"{now['id']} at ${now['costPerHour']:g}/h"))
+        fields.append(Field("plan now", f"{now['id']} at {text.per_hour(now['costPerHour'])}"))
     screen.fields(fields)
     gates = ramp.get("gates") or []
     if gates:

@@ -11,6 +11,7 @@ from placewright.cli.lazy import debug_option
 from placewright.cli.options import Seconds
 from placewright.cli.steering import (
     Json,
+    Refusals,
     RefusedError,
     Target,
     plan_id_of,
@@ -64,10 +65,11 @@ def rollback(
         return
     _check_id(plan_id)
     plan = _looked_up(asked, plan_id, Path(journal)) if journal is not None else None
-    before, after = _asked_for(asked, plan_id)
+    known = asked.refusals() if wait else set()
+    before, _ = _asked_for(asked, plan_id)
     click.echo(f"{asked.title}: {_change(before, plan_id, plan)}")
     if wait:
-        ctx.exit(_outcome(asked, plan_id, timeout, since=after))
+        ctx.exit(_outcome(asked, plan_id, timeout, known=known))
 
 
 def _release(asked: Target) -> None:
@@ -130,14 +132,14 @@ def _cost(plan: Json) -> str:
     return per_hour(float(plan["costPerHour"])) if plan.get("costPerHour") is not None else "an unknown cost"
 
 
-def _outcome(asked: Target, plan_id: str, seconds: float, *, since: Json) -> int:
+def _outcome(asked: Target, plan_id: str, seconds: float, *, known: Refusals) -> int:
     def done(resource: Json) -> str:
         if plan_id_of(resource) != plan_id:
             return ""
         return f"{plan_id} serves at {_cost(status_of(resource)['plan'])}, {ready_text(resource)}"
 
     try:
-        said = asked.wait(seconds, done, since=since)
+        said = asked.wait(seconds, done, known=known)
     except RefusedError as error:
         click.echo(f"{asked.title}: refused: {error}", err=True)
         return exits.INFEASIBLE

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 Json = dict[str, Any]
+Refusals = set[tuple[str, int]]
 
 POLL_SECONDS: Final = 0.5
 REFUSED: Final = "RollbackRefused"
@@ -87,8 +88,26 @@ class Target:
 
         return self._run(work)
 
-    def wait(self, seconds: float, done: Callable[[Json], str], *, since: Json) -> str:
+    def refusals(self) -> Refusals:
+        """Return what the operator has refused so far, to tell it from what comes.
+
+        Raises:
+            FaultsError: as in `read`.
+        """
+
+        async def work(client: "Steering") -> Refusals:
+            found = self._there(await client.get_request(self.namespace, self.name))
+            return {_occurrence(each) for each in await client.events(self.namespace, _uid(found), REFUSED)}
+
+        return self._run(work)
+
+    def wait(self, seconds: float, done: Callable[[Json], str], *, known: Refusals) -> str:
         """Wait until `done` says something of the object, and return that; empty: it said nothing in time.
+
+        Args:
+            seconds: how long.
+            done: says what became of it; empty: nothing yet.
+            known: refusals of before.
 
         Raises:
             FaultsError: as in `read`.
@@ -97,13 +116,13 @@ class Target:
 
         async def work(client: "Steering") -> str:
             deadline = time.monotonic() + seconds
-            known = {each["metadata"]["uid"]: each.get("count") for each in await client.events(_uid(since), REFUSED)}
             while True:
-                said = done(self._there(await client.get_request(self.namespace, self.name)))
+                found = self._there(await client.get_request(self.namespace, self.name))
+                said = done(found)
                 if said:
                     return said
-                for event in await client.events(_uid(since), REFUSED):
-                    if known.get(event["metadata"]["uid"], -1) != event.get("count"):
+                for event in await client.events(self.namespace, _uid(found), REFUSED):
+                    if _occurrence(event) not in known:
                         raise RefusedError(str(event.get("message", "")))
                 if time.monotonic() >= deadline:
                     return ""
@@ -143,6 +162,11 @@ class Target:
 
 class RefusedError(PlacewrightError):
     """The operator will not do what was asked; the text says why."""
+
+
+def _occurrence(event: Mapping[str, Any]) -> tuple[str, int]:
+    """An Event that happens again is the same object with a higher count."""
+    return _uid(event), int(event.get("count") or 0)
 
 
 def _uid(resource: Mapping[str, Any]) -> str:

@@ -1,15 +1,16 @@
 """Writing annotations by which people steer a request, for the command line: never over a change that was not seen."""
 
+import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from placewright.api.base import GROUP, VERSION
 from placewright.core.errors import PlacewrightError
 from placewright.kube.client import PLURAL, ApiError, Json, Kind, KubeClient
 
-_ATTEMPTS: Final = 6
-_EVENTS: Final = "events"
+_ATTEMPTS: Final = 8
+_STRICT_ATTEMPTS: Final = 4  # then the status may have changed meanwhile, so that busy writers starve nobody
 
 Annotations = Mapping[str, str | None]
 """Values by name; None takes an annotation away."""
@@ -50,13 +51,13 @@ class Steering(KubeClient):
         Raises:
             BusyError: it changed each time.
         """
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             before = await self.get_request(namespace, name)
             if before is None:
                 return None
-            operations = _patch(before, decide(before))
+            patch = _patch(before, decide(before), strict=attempt < _STRICT_ATTEMPTS)
             try:
-                return before, await self.patch_request(namespace, name, operations)
+                return before, await self.merge_request(namespace, name, patch)
             except ApiError as error:
                 if error.status not in {404, 409, 422}:
                     raise
@@ -65,15 +66,22 @@ class Steering(KubeClient):
                     raise  # nothing changed, so the server refuses the annotations themselves
         raise BusyError(f"{namespace}/{name} is changed by others all the time; try again")
 
-    async def patch_request(self, namespace: str, name: str, operations: list[Json]) -> Json:
-        """Applies a JSON patch to the object; returns it as stored."""
-        return await self._patch(request_path(namespace, name), operations)
+    async def merge_request(self, namespace: str, name: str, patch: Json) -> Json:
+        """Applies a merge patch to the object; returns it as stored."""
+        body = json.dumps(patch, separators=(",", ":")).encode()
+        headers = {"Content-Type": "application/merge-patch+json"}
+        return await self._call("PATCH", request_path(namespace, name), body=body, headers=headers)
 
-    async def events(self, uid: str, reason: str) -> list[Json]:
-        """Events of an object with this reason."""
+    async def events(self, namespace: str, uid: str, reason: str) -> list[Json]:
+        """Events of an object with this reason; none for who may not read Events."""
         fields = f"involvedObject.uid={uid},reason={reason}"
-        kind = Kind(plural=_EVENTS, group="api/v1")
-        return [item async for page in self.list_pages(kind, more_fields=fields) for item in page.items]
+        kind = Kind(plural="events", group=f"api/v1/namespaces/{quote(namespace, safe='')}")
+        try:
+            return [item async for page in self.list_pages(kind, more_fields=fields) for item in page.items]
+        except ApiError as error:
+            if error.status == 403:
+                return []
+            raise
 
 
 def request_path(namespace: str, name: str) -> str:
@@ -81,22 +89,15 @@ def request_path(namespace: str, name: str) -> str:
     return f"/apis/{GROUP}/{VERSION}/namespaces/{quote(namespace, safe='')}/{PLURAL}/{quote(name, safe='')}"
 
 
-def _patch(observed: Json, annotations: Annotations) -> list[Json]:
-    """The patch that annotates exactly the object that was seen."""
+def _patch(observed: Json, annotations: Annotations, *, strict: bool) -> Json:
+    """The patch that annotates exactly the object that was seen; not strict: it may have changed, if it is the same.
+
+    A merge patch with uid and resourceVersion is refused when they differ. Annotations name the plan and step that
+    they are about, so one that comes late does nothing wrong.
+    """
     metadata = observed["metadata"]
-    present: Mapping[str, Any] = metadata.get("annotations") or {}
-    operations: list[Json] = [
-        {"op": "test", "path": f"/metadata/{name}", "value": metadata[name]} for name in ("uid", "resourceVersion")
-    ]
-    if not present:
-        operations.append({"op": "add", "path": "/metadata/annotations", "value": {}})
-    for name, value in annotations.items():
-        path = "/metadata/annotations/" + name.replace("~", "~0").replace("/", "~1")
-        if value is not None:
-            operations.append({"op": "add", "path": path, "value": value})
-        elif name in present:
-            operations.append({"op": "remove", "path": path})
-    return operations
+    tested = ("uid", "resourceVersion") if strict else ("uid",)
+    return {"metadata": {**{name: metadata[name] for name in tested}, "annotations": dict(annotations)}}
 
 
 def _version(resource: Json) -> tuple[str, str]:
