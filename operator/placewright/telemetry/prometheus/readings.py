@@ -1,15 +1,16 @@
 """Answers become core values: readings with their age, samples of demand, observations. Doubt is a fault, never 0."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import inf, isnan
 from typing import Final
 
 from placewright.core.demand import DemandSample, Fault, Histogram
 from placewright.core.model import Observation, Reading
-from placewright.telemetry.prometheus.answers import Answer
+from placewright.telemetry.prometheus.answers import Answer, Series
 from placewright.telemetry.prometheus.book import UNASKED, Entry, Query
 from placewright.telemetry.prometheus.faults import one_line
-from placewright.telemetry.prometheus.wants import DemandWant, Input, ObservedWant, SizesWant, Wants
+from placewright.telemetry.prometheus.wants import PART, DemandWant, Figure, Input, ObservedWant, Wants
 
 Entries = Mapping[Query, Entry]
 
@@ -18,6 +19,10 @@ _REVENUE_SOURCE: Final = "revenue per hour by Prometheus"
 _TOKENS_SOURCE: Final = "tokens per second by Prometheus"
 _DEMAND_SOURCE: Final = "requests per second by Prometheus"
 _LATENCY_SOURCE: Final = "latency by Prometheus"
+_SIDES: Final = (
+    ("input", (Figure.INPUT_BUCKETS, Figure.INPUT_TOTAL)),
+    ("output", (Figure.OUTPUT_BUCKETS, Figure.OUTPUT_TOTAL)),
+)
 
 
 def reading(entry: Entry, *, now: float, source: str, last_seen: Entry | None = None) -> Reading:
@@ -53,7 +58,7 @@ def reading(entry: Entry, *, now: float, source: str, last_seen: Entry | None = 
 
 def demand_reading(want: DemandWant, entries: Entries, *, now: float) -> Reading:
     """The newest point of the rate of requests, with its age: what metrics and the status show of the source."""
-    seen = None if want.last_seen is None else entries.get(want.last_seen, UNASKED)
+    seen = None if want.figures is None else _part(want.figures, entries, Figure.DEMAND_SEEN)
     return reading(entries.get(want.rate, UNASKED), now=now, source=_DEMAND_SOURCE, last_seen=seen)
 
 
@@ -73,8 +78,11 @@ def demand_sample(want: DemandWant, entries: Entries, *, now: float, max_age_sec
     if stale:
         return Fault(f"demand: {stale}{f' ({newest.fault})' if newest.fault else ''}")
     sides: list[Histogram | None] = []
-    for name, sizes in (("input", want.input), ("output", want.output)):
-        made = None if sizes is None else _histogram(sizes, entries, now=now, max_age_seconds=max_age_seconds)
+    for name, parts in _SIDES:
+        made = None
+        if want.figures is not None:
+            buckets, total = (_part(want.figures, entries, part) for part in parts)
+            made = _histogram(buckets, total, now=now, max_age_seconds=max_age_seconds)
         if isinstance(made, Fault):
             return Fault(f"sizes of {name}: {made.text}")
         sides.append(made)
@@ -94,12 +102,27 @@ def observation(wants: Wants, entries: Entries, *, now: float) -> Observation:
 
 def latencies(want: ObservedWant, entries: Entries, *, now: float) -> tuple[Reading | None, Reading | None]:
     """TTFT and TPOT in seconds at the quantile that was asked for; None: the server measures no such thing."""
-    seen = entries.get(want.last_seen, UNASKED)
+    seen = _part(want.figures, entries, Figure.TOKENS_SEEN)
     ttft, tpot = (
-        None if each is None else reading(entries.get(each, UNASKED), now=now, source=_LATENCY_SOURCE, last_seen=seen)
-        for each in (want.ttft, want.tpot)
+        reading(_part(want.figures, entries, part), now=now, source=_LATENCY_SOURCE, last_seen=seen)
+        if part in want.latencies
+        else None
+        for part in (Figure.TTFT, Figure.TPOT)
     )
     return ttft, tpot
+
+
+def _part(query: Query, entries: Entries, part: Figure) -> Entry:
+    """What is known of one part of a query that asks for several."""
+    entry = entries.get(query, UNASKED)
+    if entry.answer is None:
+        return entry
+    series = tuple(
+        Series(labels={name: value for name, value in each.labels.items() if name != PART}, points=each.points)
+        for each in entry.answer.series
+        if each.labels.get(PART) == part
+    )
+    return replace(entry, answer=Answer(series=series))
 
 
 def _revenue(wants: Wants, entries: Entries, now: float) -> Reading | None:
@@ -109,10 +132,10 @@ def _revenue(wants: Wants, entries: Entries, now: float) -> Reading | None:
 
 
 def _tokens(wants: Wants, entries: Entries, now: float) -> Reading | None:
-    if wants.observed is not None:
-        seen = entries.get(wants.observed.last_seen, UNASKED)
-        return reading(entries.get(wants.observed.tokens, UNASKED), now=now, source=_TOKENS_SOURCE, last_seen=seen)
-    return _not_asked(wants, Input.TOKENS, _TOKENS_SOURCE)
+    if wants.observed is None:
+        return _not_asked(wants, Input.TOKENS, _TOKENS_SOURCE)
+    tokens, seen = (_part(wants.observed.figures, entries, part) for part in (Figure.TOKENS, Figure.TOKENS_SEEN))
+    return reading(tokens, now=now, source=_TOKENS_SOURCE, last_seen=seen)
 
 
 def _not_asked(wants: Wants, which: Input, source: str) -> Reading | None:
@@ -144,19 +167,14 @@ def _stale(age: float | None, most: float) -> str:
     return f"from the future: {-age:.0f} s ahead" if age < -_FUTURE_SECONDS else ""
 
 
-def _histogram(want: SizesWant, entries: Entries, *, now: float, max_age_seconds: float) -> Histogram | Fault | None:
+def _histogram(buckets: Entry, total: Entry, *, now: float, max_age_seconds: float) -> Histogram | Fault | None:
     """The histogram; None: the server has none of this name. A failed query is no missing histogram."""
-    answers = []
-    for query in want.queries:
-        entry = entries.get(query, UNASKED)
-        if entry.answer is None or entry.at is None:
-            return Fault(f"missing: {entry.fault or 'not asked yet'}")
-        stale = _stale(now - entry.at, max_age_seconds)
-        if stale:
-            return Fault(stale)
-        answers.append(entry.answer)
-    buckets, total = answers
-    return _joined(buckets, total) if buckets.series else None
+    if buckets.answer is None or buckets.at is None or total.answer is None:
+        return Fault(f"missing: {buckets.fault or 'not asked yet'}")
+    stale = _stale(now - buckets.at, max_age_seconds)
+    if stale:
+        return Fault(stale)
+    return _joined(buckets.answer, total.answer) if buckets.answer.series else None
 
 
 def _joined(buckets: Answer, total: Answer) -> Histogram | Fault:

@@ -13,7 +13,7 @@ from placewright.core.errors import InvalidRequestError
 from placewright.core.model import TokenBasis
 from placewright.telemetry.prometheus.book import Query, Span
 from placewright.telemetry.prometheus.presets import Target, target
-from placewright.telemetry.prometheus.promql import bounded, in_namespace
+from placewright.telemetry.prometheus.promql import bounded, in_namespace, quote
 
 T = TypeVar("T")
 
@@ -36,48 +36,37 @@ class Input(StrEnum):
     TOKENS = "Tokens"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SizesWant:
-    """A histogram of sizes: requests per second by bucket, and tokens per second."""
+class Figure(StrEnum):
+    """The parts of the one instant query of a request: the value of the label PART of their series."""
 
-    buckets: Query
-    total: Query
+    DEMAND_SEEN = "demand-seen"  # Unix time of the newest sample behind the rate of requests
+    INPUT_BUCKETS = "input-buckets"  # requests per second by bucket, and tokens per second
+    INPUT_TOTAL = "input-total"
+    OUTPUT_BUCKETS = "output-buckets"
+    OUTPUT_TOTAL = "output-total"
+    TOKENS = "tokens"  # served per second
+    TOKENS_SEEN = "tokens-seen"
+    TTFT = "ttft"
+    TPOT = "tpot"
 
-    @property
-    def queries(self) -> tuple[Query, ...]:
-        """What is asked."""
-        return (self.buckets, self.total)
+
+PART: Final = "placewright_part"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemandWant:
-    """The requests per second over the window and, with a preset, their sizes and when a sample came last."""
+    """The requests per second over the window; with a preset their sizes and when a sample came last, in `figures`."""
 
     rate: Query
-    input: SizesWant | None = None
-    output: SizesWant | None = None
-    last_seen: Query | None = None
-
-    @property
-    def queries(self) -> tuple[Query, ...]:
-        """What is asked."""
-        sizes = [query for each in (self.input, self.output) if each is not None for query in each.queries]
-        return (self.rate, *sizes, *(() if self.last_seen is None else (self.last_seen,)))
+    figures: Query | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedWant:
-    """What the model really serves: tokens per second, quantiles of latencies, and when a sample came last."""
+    """What the model really serves, in `figures`: tokens per second, when a sample came last, and what latencies."""
 
-    tokens: Query
-    last_seen: Query
-    ttft: Query | None = None
-    tpot: Query | None = None
-
-    @property
-    def queries(self) -> tuple[Query, ...]:
-        """What is asked."""
-        return (self.tokens, self.last_seen, *(each for each in (self.ttft, self.tpot) if each is not None))
+    figures: Query
+    latencies: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +91,10 @@ class Wants:
 
     @property
     def queries(self) -> tuple[Query, ...]:
-        """Everything that is asked; equal queries of several requests are one question."""
-        demand = () if self.demand is None else self.demand.queries
-        observed = () if self.observed is None else self.observed.queries
-        return (*demand, *(() if self.revenue is None else (self.revenue,)), *observed)
+        """Everything that is asked, at most three queries; equal ones of several requests are one question."""
+        demand = () if self.demand is None else (self.demand.rate, self.demand.figures)
+        observed = () if self.observed is None else (self.observed.figures,)
+        return tuple(dict.fromkeys(each for each in (*demand, self.revenue, *observed) if each is not None))
 
 
 NO_WANTS: Final = Wants()
@@ -119,21 +108,24 @@ def wants_of(resource: PlacementRequest, rules: QueryRules) -> Wants:
         rules: of all policies (`api.policies.input_rules`).
     """
     spec, faults = resource.spec, dict[Input, str]()
+    given, asked = spec.workload.demand_from, spec.gates.revenue_per_hour_query
     namespace = resource.metadata.namespace or ""
-    given = spec.workload.demand_from
-    demand, revenue = None, None
+    rate, revenue = None, None
     if given is not None:
-        demand = _or_fault(lambda: _demand(given, resource, rules), Input.DEMAND, faults)
-    asked = spec.gates.revenue_per_hour_query
+        rate = _or_fault(lambda: _rate(given, resource, rules), Input.DEMAND, faults)
     if asked is not None:
         revenue = _or_fault(
             lambda: Query(expr=_own_query(asked, namespace, rules, _REVENUE_FIELD)), Input.REVENUE, faults
         )
-    own_age = None if given is None or given.max_age is None else given.max_age
+    sizes = {} if given is None else _sizes(given, resource)
+    served = _served(resource)
+    # One query for all of them: a thousand requests must not mean ten thousand round trips.
+    figures = _joined({**sizes, **served}) if sizes or served else None
+    own_age = None if given is None else given.max_age
     return Wants(
-        demand=demand,
+        demand=None if rate is None else DemandWant(rate=rate, figures=figures if sizes else None),
         revenue=revenue,
-        observed=_or_fault(lambda: _observed(resource), Input.TOKENS, faults),
+        observed=None if figures is None or not served else ObservedWant(figures=figures, latencies=_latencies(served)),
         demand_max_age_seconds=rules.max_age_seconds if own_age is None else _seconds(own_age, "maxAge"),
         max_age_seconds=rules.max_age_seconds,
         faults=faults,
@@ -148,52 +140,61 @@ def _or_fault(make: Callable[[], T], which: Input, faults: dict[Input, str]) -> 
         return None
 
 
-def _demand(given: DemandFrom, resource: PlacementRequest, rules: QueryRules) -> DemandWant:
+def _joined(parts: Mapping[Figure, str]) -> Query:
+    """One query whose series say by a label what they are."""
+    named = (f'label_replace({expr}, "{PART}", {quote(part)}, "", "")' for part, expr in parts.items())
+    return Query(expr=" or ".join(named))
+
+
+def _rate(given: DemandFrom, resource: PlacementRequest, rules: QueryRules) -> Query:
     window = _seconds(given.window, "window")
     points = _FORECAST_POINTS if given.statistic == "Forecast" else _POINTS
     over = Span(seconds=window, step_seconds=max(window / points, _LEAST_STEP_SECONDS))
     if given.preset is None:
         namespace = resource.metadata.namespace or ""
-        return DemandWant(
-            rate=Query(expr=_own_query(given.prometheus_query or "", namespace, rules, _DEMAND_FIELD), span=over)
-        )
-    whose = _target(resource, given.preset, given.model_name)
-    preset = whose.preset
+        return Query(expr=_own_query(given.prometheus_query or "", namespace, rules, _DEMAND_FIELD), span=over)
     # A mean over less than the time between two points would miss what happens between them.
-    rate = whose.request_rate(max(min(window, OBSERVED_SECONDS), over.step_seconds))
-    return DemandWant(
-        rate=Query(expr=rate, span=over),
-        input=_sizes(whose, preset.input_sizes, window),
-        output=_sizes(whose, preset.output_sizes, window),
-        last_seen=Query(expr=whose.last_seen(preset.requests)),
-    )
+    mean = max(min(window, OBSERVED_SECONDS), over.step_seconds)
+    return Query(expr=_target(resource, given.preset, given.model_name).request_rate(mean), span=over)
 
 
-def _sizes(whose: Target, metrics: tuple[str, ...], window: float) -> SizesWant:
-    buckets, total = whose.sizes(metrics, window)
-    return SizesWant(buckets=Query(expr=buckets), total=Query(expr=total))
+def _sizes(given: DemandFrom, resource: PlacementRequest) -> dict[Figure, str]:
+    if given.preset is None:
+        return {}
+    whose, window = _target(resource, given.preset, given.model_name), _seconds(given.window, "window")
+    input_buckets, input_total = whose.sizes(whose.preset.input_sizes, window)
+    output_buckets, output_total = whose.sizes(whose.preset.output_sizes, window)
+    return {
+        Figure.DEMAND_SEEN: whose.last_seen(whose.preset.requests),
+        Figure.INPUT_BUCKETS: input_buckets,
+        Figure.INPUT_TOTAL: input_total,
+        Figure.OUTPUT_BUCKETS: output_buckets,
+        Figure.OUTPUT_TOTAL: output_total,
+    }
 
 
-def _observed(resource: PlacementRequest) -> ObservedWant | None:
+def _served(resource: PlacementRequest) -> dict[Figure, str]:
+    """What is observed: by observeFrom, else by the preset of the demand; nothing where neither is there."""
     spec = resource.spec
-    demand = spec.workload.demand_from
-    preset, model, seconds = None, None, OBSERVED_SECONDS
-    if demand is not None:
-        preset, model = demand.preset, demand.model_name
-        seconds = min(seconds, _seconds(demand.window, "window"))
-    if spec.observe_from is not None:
-        preset, model = spec.observe_from.preset, spec.observe_from.model_name
-    if preset is None:
-        return None
-    whose = _target(resource, preset, model)
-    found = whose.preset
-    tokens = whose.token_rate(seconds, output_alone=TokenBasis(spec.workload.token_basis) is TokenBasis.OUTPUT)
-    return ObservedWant(
-        tokens=Query(expr=tokens),
-        last_seen=Query(expr=whose.last_seen(found.output_tokens)),
-        ttft=Query(expr=whose.latency(found.ttft, LATENCY_QUANTILE, seconds)) if found.ttft else None,
-        tpot=Query(expr=whose.latency(found.tpot, LATENCY_QUANTILE, seconds)) if found.tpot else None,
-    )
+    demand, observe = spec.workload.demand_from, spec.observe_from
+    seconds = OBSERVED_SECONDS if demand is None else min(OBSERVED_SECONDS, _seconds(demand.window, "window"))
+    if observe is not None:
+        whose = _target(resource, observe.preset, observe.model_name)
+    elif demand is not None and demand.preset is not None:
+        whose = _target(resource, demand.preset, demand.model_name)
+    else:
+        return {}
+    found, output_alone = whose.preset, TokenBasis(spec.workload.token_basis) is TokenBasis.OUTPUT
+    latencies = {Figure.TTFT: found.ttft, Figure.TPOT: found.tpot}
+    return {
+        Figure.TOKENS: whose.token_rate(seconds, output_alone=output_alone),
+        Figure.TOKENS_SEEN: whose.last_seen(found.output_tokens),
+        **{part: whose.latency(names, LATENCY_QUANTILE, seconds) for part, names in latencies.items() if names},
+    }
+
+
+def _latencies(served: Mapping[Figure, str]) -> tuple[Figure, ...]:
+    return tuple(part for part in (Figure.TTFT, Figure.TPOT) if part in served)
 
 
 def _target(resource: PlacementRequest, preset: str, model_name: str | None) -> Target:

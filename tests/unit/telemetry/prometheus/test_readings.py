@@ -1,6 +1,7 @@
 """Answers of every kind become readings, samples and observations; doubt is a fault and never zero."""
 
 from math import inf, isnan, nan
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from placewright.telemetry.prometheus.answers import Answer, Series
 from placewright.telemetry.prometheus.book import Entry, Query
 from placewright.telemetry.prometheus.faults import FaultKind, QueryError
 from placewright.telemetry.prometheus.readings import demand_sample, observation, reading
-from placewright.telemetry.prometheus.wants import Wants, wants_of
+from placewright.telemetry.prometheus.wants import PART, Wants, wants_of
 from tests.support.live_requests import ANY_QUERY, FORBIDDEN, asking
 
 NOW = 10_000.0
@@ -100,30 +101,36 @@ def test_whatever_comes_only_a_figure_that_is_there_is_usable(
 ASKED = wants_of(asking(demand_from={"preset": "vllm", "window": "10m"}), FORBIDDEN)
 
 
-def answers(**changes: Entry) -> dict[Query, Entry]:
-    """Good answers to everything that ASKED asks, with changes by name."""
+def parts(**found: tuple[Series, ...]) -> tuple[Series, ...]:
+    """Series of the one instant query, each with the label that says what it is."""
+    return tuple(
+        Series(labels={**each.labels, PART: name.replace("_", "-")}, points=each.points)
+        for name, some in found.items()
+        for each in some
+    )
+
+
+BUCKETS = (series((NOW, 3.0), le="+Inf"), series((NOW, 1.0), le="10.0"), series((NOW, 2.0), le="200"))
+
+
+def answers(
+    *, rate: Entry | None = None, figures: Entry | None = None, **changes: tuple[Series, ...]
+) -> dict[Query, Entry]:
+    """Good answers to everything that ASKED asks, with changes."""
     want = ASKED.demand
     assert want is not None
-    assert want.input is not None
-    assert want.output is not None
-    assert want.last_seen is not None
-    good = {
-        "rate": (want.rate, entry(series((NOW - 10, 2.0), (NOW, 3.0)))),
-        "buckets": (
-            want.input.buckets,
-            entry(series((NOW, 3.0), le="+Inf"), series((NOW, 1.0), le="10.0"), series((NOW, 2.0), le="200")),
-        ),
-        "total": (want.input.total, entry(series((NOW, 300.0)))),
-        "output_buckets": (want.output.buckets, entry()),
-        "output_total": (want.output.total, entry()),
-        "last_seen": (want.last_seen, seen(15.0)),
+    assert want.figures is not None
+    seen_then = (series((NOW, NOW - 15.0)),)
+    good = {"demand_seen": seen_then, "input_buckets": BUCKETS, "input_total": (series((NOW, 300.0)),)}
+    return {
+        want.rate: rate or entry(series((NOW - 10, 2.0), (NOW, 3.0))),
+        want.figures: figures or entry(*parts(**{**good, **changes})),
     }
-    return {query: changes.get(name, found) for name, (query, found) in good.items()}
 
 
-def sampled(max_age: float = 300.0, **changes: Entry) -> DemandSample | Fault:
+def sampled(**changes: Any) -> DemandSample | Fault:
     assert ASKED.demand is not None
-    return demand_sample(ASKED.demand, answers(**changes), now=NOW, max_age_seconds=max_age)
+    return demand_sample(ASKED.demand, answers(**changes), now=NOW, max_age_seconds=300.0)
 
 
 def test_a_sample_has_its_points_and_histograms_in_order() -> None:
@@ -144,33 +151,35 @@ def test_a_sample_has_its_points_and_histograms_in_order() -> None:
     [
         ({"rate": Entry(fault=BROKEN)}, "demand: missing: Timeout"),
         ({"rate": entry()}, "demand: missing: no series"),
-        ({"last_seen": seen(301.0)}, "demand: stale: 301 s old, wants at most 300 s"),
-        ({"last_seen": entry()}, "demand: missing: no sample in the last minutes"),
+        ({"demand_seen": (series((NOW, NOW - 301)),)}, "demand: stale: 301 s old, wants at most 300 s"),
+        ({"demand_seen": ()}, "demand: missing: no sample in the last minutes"),
         (
             {"rate": entry(series((NOW - 400, 1.0)), fault=BROKEN)},
             "demand: stale: 400 s old, wants at most 300 s (Timeout",
         ),
         ({"rate": entry(series((NOW + 100, 1.0)))}, "demand: from the future: 100 s ahead"),
-        ({"buckets": Entry(fault=BROKEN)}, "sizes of input: missing: Timeout"),
-        ({"total": Entry(fault=BROKEN)}, "sizes of input: missing: Timeout"),
-        ({"total": entry()}, "sizes of input: sum of tokens: no series"),
-        ({"output_buckets": Entry()}, "sizes of output: missing: not asked yet"),
-        ({"total": entry(series((NOW, 1.0)), at=NOW - 400)}, "sizes of input: stale: 400 s old"),
-        ({"buckets": entry(series((NOW, 1.0), le="ten"))}, "sizes of input: a bucket without a bound: le='ten'"),
-        ({"buckets": entry(series((NOW, 1.0)))}, "sizes of input: a bucket without a bound: le=''"),
-        ({"buckets": entry(series((NOW, 1.0), le="NaN"))}, "sizes of input: a bucket without a bound"),
-        ({"buckets": entry(series((NOW, 1.0), le="10"))}, "sizes of input: the bucket +Inf is missing"),
+        ({"figures": Entry(fault=BROKEN)}, "demand: missing: Timeout"),
+        ({"figures": Entry()}, "demand: missing: no sample"),
+        (
+            {"figures": entry(*parts(demand_seen=(series((NOW, NOW)),)), at=NOW - 400)},
+            "sizes of input: stale: 400 s old",
+        ),
+        ({"input_total": ()}, "sizes of input: sum of tokens: no series"),
+        ({"input_buckets": (series((NOW, 1.0), le="ten"),)}, "sizes of input: a bucket without a bound: le='ten'"),
+        ({"input_buckets": (series((NOW, 1.0)),)}, "sizes of input: a bucket without a bound: le=''"),
+        ({"input_buckets": (series((NOW, 1.0), le="NaN"),)}, "sizes of input: a bucket without a bound"),
+        ({"output_buckets": (series((NOW, 1.0), le="10"),)}, "sizes of output: the bucket +Inf is missing"),
     ],
 )
-def test_a_sample_with_a_doubtful_part_is_a_fault(changes: dict[str, Entry], fault: str) -> None:
+def test_a_sample_with_a_doubtful_part_is_a_fault(changes: dict[str, Any], fault: str) -> None:
     found = sampled(**changes)
     assert isinstance(found, Fault)
     assert found.text.startswith(fault), found.text
 
 
 def test_buckets_written_in_two_ways_are_one() -> None:
-    twice = entry(series((NOW, 1.0), le="10"), series((NOW, 2.0), le="10.0"), series((NOW, 4.0), le="+Inf"))
-    found = sampled(buckets=twice)
+    twice = (series((NOW, 1.0), le="10"), series((NOW, 2.0), le="10.0"), series((NOW, 4.0), le="+Inf"))
+    found = sampled(input_buckets=twice)
     assert isinstance(found, DemandSample)
     assert found.input is not None
     assert found.input.counts == (3.0, 4.0)
@@ -199,8 +208,9 @@ def test_figures_of_the_book_are_observed_with_the_age_that_counts() -> None:
     assert wants.observed is not None
     entries = {
         wants.revenue: entry(series((NOW - 1, 42.0))),
-        wants.observed.tokens: entry(series((NOW, 1000.0))),
-        wants.observed.last_seen: seen(20.0),
+        wants.observed.figures: entry(
+            *parts(tokens=(series((NOW, 1000.0)),), tokens_seen=(series((NOW, NOW - 20.0)),))
+        ),
     }
     found = observation(wants, entries, now=NOW)
     assert found.max_age_seconds == 300.0

@@ -26,8 +26,9 @@ def test_a_preset_is_asked_whatever_the_policies_say(preset: str) -> None:
     wants = demand(preset=preset, modelName="m")
     assert wants.faults == {}
     assert wants.demand is not None
-    assert wants.demand.input is not None
+    assert wants.demand.figures is not None
     assert wants.observed is not None
+    assert len(wants.queries) == 2  # a range and an instant
     for query in wants.queries:
         assert 'namespace="serving"' in query.expr
         assert 'model_name="m"' in query.expr
@@ -70,7 +71,7 @@ def test_what_is_observed_is_asked_of_observe_from_before_demand_from() -> None:
     request = asking(demand_from={"preset": "gateway"}, observeFrom={"preset": "sglang", "modelName": "s"})
     wants = wants_of(request, FORBIDDEN)
     assert wants.observed is not None
-    assert "sglang:generation_tokens_total" in wants.observed.tokens.expr
+    assert "sglang:generation_tokens_total" in wants.observed.figures.expr
     assert wants.demand is not None
     assert "inference_objective_request_total" in wants.demand.rate.expr
 
