@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from placewright.api.parse import parse_policy
 from placewright.core.model import FleetReport, GateOutcome, GateResult, MoveReason, SolveStatus
 from placewright.telemetry.live_figures import InputFigure, InputName, LiveFigures
 from placewright.telemetry.metrics import Metrics, Parts, Vitals
-from placewright.telemetry.policy_views import policy_view_of
+from placewright.telemetry.policy_views import PolicyView, policy_view_of
 from placewright.telemetry.views import Key, pool_view_of, view_of
 from tests.support.requests import condition, stored
 
@@ -199,6 +200,13 @@ AUDIT = Audit(
 )
 
 
+def policy_view(resource: Json) -> PolicyView:
+    """The view of a policy as the operator makes it of a stored one."""
+    body = {name: resource[name] for name in ("kind", "metadata", "spec")}
+    policy = parse_policy({"apiVersion": "placewright.dev/v1alpha1", **body})
+    return policy_view_of({name: part for name, part in resource.items() if name != "spec"}, policy)
+
+
 def metrics() -> Metrics:
     """All series, each with a sample."""
     made = Metrics(
@@ -207,7 +215,7 @@ def metrics() -> Metrics:
         vitals=lambda: Vitals(queue_depth=0, watch_last_event_timestamp_seconds=1.0),
         parts=Parts(
             pools=lambda: [pool_view_of(POOL)],
-            policies=lambda: [policy_view_of(POLICY)],
+            policies=lambda: [policy_view(POLICY)],
             fleet=lambda: REPORT,
             live=LIVE.get,
             audit=lambda: AUDIT,

@@ -380,7 +380,7 @@ class Operator:
         return [pool_view_of(known.resource) for known in self.surveyor.pools.objects()]
 
     def _policy_views(self) -> Collection[PolicyView]:
-        return [policy_view_of(known.resource) for known in self.surveyor.policies.objects()]
+        return [policy_view_of(known.resource, known.model) for known in self.surveyor.policies.objects()]
 
     def _on_write(self, result: WriteResult) -> None:
         self.metrics.status_writes_total.labels(str(result)).inc()

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from placewright.telemetry.lenient import entries, mapping, number
+from placewright.api.placement_policy import PlacementPolicy
+from placewright.telemetry.lenient import entries, mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,30 +38,31 @@ class PolicyView:
     held: tuple[HeldPrice, ...]
 
 
-def policy_view_of(resource: Mapping[str, Any]) -> PolicyView:
-    """The view of a PlacementPolicy as the API server holds it.
+def policy_view_of(resource: Mapping[str, Any], policy: PlacementPolicy | None) -> PolicyView:
+    """The view of a PlacementPolicy.
 
-    Reads leniently: the metrics must not fail over a status that another version wrote.
+    Args:
+        resource: its metadata and status as the API server holds them. Read leniently: the metrics must not fail over a
+            status that another version wrote.
+        policy: what is in force of it; None: it cannot be used, so it sets no ceilings.
     """
-    spec, status = mapping(resource, "spec"), mapping(resource, "status")
+    status = mapping(resource, "status")
     sources = {str(each.get("name", "")): each.get("state") == "Fresh" for each in entries(status, "priceSources")}
     return PolicyView(
         name=str(resource["metadata"]["name"]),
-        fleet_ceiling=number(spec.get("maxCostPerHour")),
-        namespace_ceilings=tuple(sorted(_namespace_ceilings(spec).items())),
+        fleet_ceiling=None if policy is None else policy.spec.max_cost_per_hour,
+        namespace_ceilings=() if policy is None else _namespace_ceilings(policy),
         sources=tuple(sources.items()),
         held=tuple(dict.fromkeys(_held(status))),
     )
 
 
-def _namespace_ceilings(spec: Mapping[str, Any]) -> dict[str, float]:
+def _namespace_ceilings(policy: PlacementPolicy) -> tuple[tuple[str, float], ...]:
     """The least for each, also where the list names a namespace twice."""
     found: dict[str, float] = {}
-    for entry in entries(spec, "namespaces"):
-        name, limit = str(entry.get("name", "")), number(entry.get("maxCostPerHour"))
-        if limit is not None:
-            found[name] = min(limit, found.get(name, limit))
-    return found
+    for entry in policy.spec.namespaces or ():
+        found[entry.name] = min(entry.max_cost_per_hour, found.get(entry.name, entry.max_cost_per_hour))
+    return tuple(sorted(found.items()))
 
 
 def _held(status: Mapping[str, Any]) -> Iterator[HeldPrice]:

@@ -14,7 +14,7 @@ from placewright.telemetry.live_figures import InputFigure, InputName, LiveFigur
 from placewright.telemetry.metrics import Metrics, Parts, Vitals
 from placewright.telemetry.policy_views import policy_view_of
 from placewright.telemetry.views import Key, view_of
-from tests.support.metrics_scene import AUDIT, KEPT, POLICY, RAMPING, Audit, plan
+from tests.support.metrics_scene import AUDIT, KEPT, POLICY, RAMPING, Audit, plan, policy_view
 from tests.support.requests import condition, stored
 
 Json = dict[str, Any]
@@ -192,7 +192,7 @@ def test_live_figures_of_a_vanished_request_are_not_shown() -> None:
 
 
 def policies(*resources: Json) -> Parts:
-    return Parts(policies=lambda: [policy_view_of(each) for each in resources])
+    return Parts(policies=lambda: [policy_view(each) for each in resources])
 
 
 def test_ceilings_count_approved_plans_alone() -> None:
@@ -203,11 +203,12 @@ def test_ceilings_count_approved_plans_alone() -> None:
     assert of(series, "namespace_ceiling_usage_ratio", policy="default") == {"serving": pytest.approx(0.96)}
 
 
-def test_a_ceiling_of_nothing_has_no_usage_and_an_empty_namespace_uses_none() -> None:
-    closed = {**POLICY, "spec": {"maxCostPerHour": 0, "namespaces": [{"name": "empty", "maxCostPerHour": 5}]}}
-    series = samples(RAMPING, parts=policies(closed))
-    assert of(series, "fleet_ceiling_usd_per_hour", policy="default") == 0
+def test_only_ceilings_that_are_set_are_shown_and_an_empty_namespace_uses_none() -> None:
+    spec = {"namespaces": [{"name": "empty", "maxCostPerHour": 5}]}
+    series = samples(RAMPING, parts=policies({**POLICY, "spec": spec}))
+    assert of(series, "fleet_ceiling_usd_per_hour", policy="default") is None
     assert of(series, "fleet_ceiling_usage_ratio", policy="default") is None
+    assert of(series, "namespace_ceiling_usd_per_hour", policy="default") == {"empty": 5}
     assert of(series, "namespace_ceiling_usage_ratio", policy="default") == {"empty": 0}
 
 
@@ -224,8 +225,16 @@ def test_price_sources_and_held_prices_are_those_of_the_policys_status() -> None
     [{"priceSources": "none", "prices": [1, {"heldBack": "much"}]}, {"prices": [{"heldBack": {}}]}, {}],
 )
 def test_a_policy_of_another_shape_does_not_break_the_scrape(status: Json) -> None:
-    resource = {"metadata": {"name": "odd"}, "spec": {"namespaces": [{"name": "a"}, "b"]}, "status": status}
-    assert not [name for name, labels in samples(parts=policies(resource)) if ("policy", "odd") in labels]
+    view = policy_view_of({"metadata": {"name": "odd"}, "status": status}, None)
+    series = samples(parts=Parts(policies=lambda: [view]))
+    assert not [name for name, labels in series if ("policy", "odd") in labels]
+
+
+def test_a_policy_that_cannot_be_used_sets_no_ceiling_and_its_prices_in_force_are_still_told() -> None:
+    view = policy_view_of({"metadata": {"name": "bad"}, "status": POLICY["status"]}, None)
+    series = samples(parts=Parts(policies=lambda: [view]))
+    assert of(series, "fleet_ceiling_usd_per_hour", policy="bad") is None
+    assert of(series, "price_source_fresh", policy="bad") == {"opencost": 0, "x": 1}
 
 
 def test_the_audit_trail_shows_records_faults_and_the_lag_of_its_sinks() -> None:
