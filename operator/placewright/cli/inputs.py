@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from placewright.cli import exits, keeping
 from placewright.cli.faults import FaultsError, faults_of
@@ -13,7 +13,7 @@ from placewright.core.model import Ceiling, Pool, Present, Request
 
 if TYPE_CHECKING:
     from placewright.api.conditions import Condition
-    from placewright.api.live import Live
+    from placewright.api.live import Live, LiveStatus
     from placewright.api.surroundings import DemandUnavailableError, Surroundings
     from placewright.kube.inventory import ObservedPool
 
@@ -43,6 +43,7 @@ class Job:
         generation: of the spec; 1 for a file that no API server has seen.
         previous: the status that was read with it.
         refusal: why it cannot be planned; None when it can, or is suspended.
+        live: what its status shows of live figures; None: a folder in the CSV format has none.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Job:
     generation: int = 1
     previous: Mapping[str, Any] | None = None
     refusal: Refusal | None = None
+    live: "LiveStatus | None" = None
 
     @property
     def title(self) -> str:
@@ -100,7 +102,7 @@ def to_inputs(
     now: datetime,
     keep_present: bool = False,
     changed: Callable[[Request], Request] | None = None,
-    live: "Callable[[Asking], Live] | None" = None,
+    live: "LiveFigures | None" = None,
 ) -> Inputs:
     """Observe the pools and convert the requests.
 
@@ -125,7 +127,7 @@ def to_inputs(
         if asking.key in kept.going:
             continue
         try:
-            jobs.append(_job(asking, surroundings, live or _in_force, changed))
+            jobs.append(_job(asking, surroundings, live or InForce(), changed))
         except InvalidRequestError as error:
             faults += [f"{asking.place}: {line}" for line in faults_of(error)]
     if faults:
@@ -169,17 +171,38 @@ def _why(observed: "ObservedPool") -> str:
     return "; ".join(f"{each.reason}: {each.message}" for each in observed.conditions if each.status != "True")
 
 
-def _in_force(asking: Asking) -> "Live":
-    """The live figures in force, as the status that was read with a request holds them."""
-    from placewright.api.live import live_of_status  # noqa: PLC0415 - --help needs no pydantic
+class LiveFigures(Protocol):
+    """Where the live figures of requests come from."""
 
-    return live_of_status({"status": asking.resource.status})
+    def of(self, asking: Asking) -> "Live":
+        """The figures that a request is planned by."""
+        ...
+
+    def shown(self, asking: Asking) -> "LiveStatus":
+        """What its status shows of them."""
+        ...
+
+
+class InForce:
+    """The live figures in force, as the statuses that were read with requests hold them."""
+
+    def of(self, asking: Asking) -> "Live":
+        """The figures that a request is planned by."""
+        from placewright.api.live import live_of_status  # noqa: PLC0415 - --help needs no pydantic
+
+        return live_of_status({"status": asking.resource.status})
+
+    def shown(self, asking: Asking) -> "LiveStatus":
+        """What its status shows of them."""
+        from placewright.api.live import live_status_of  # noqa: PLC0415 - --help needs no pydantic
+
+        return live_status_of({"status": asking.resource.status})
 
 
 def _job(
     asking: Asking,
     surroundings: "Surroundings",
-    live: "Callable[[Asking], Live]",
+    live: LiveFigures,
     changed: Callable[[Request], Request] | None,
 ) -> Job:
     from placewright.api.convert import to_request  # noqa: PLC0415 - --help needs no pydantic
@@ -189,7 +212,7 @@ def _job(
     request, refusal = None, None
     if not resource.spec.suspend:
         try:
-            request = to_request(resource, surroundings, live(asking))
+            request = to_request(resource, surroundings, live.of(asking))
         except DemandUnavailableError as error:
             refusal = _unread_demand(error, of_cluster=asking.of_cluster)
         except InvalidRequestError as error:
@@ -204,6 +227,7 @@ def _job(
         generation=1 if meta.generation is None else meta.generation,
         previous=resource.status,
         refusal=refusal,
+        live=live.shown(asking),
     )
 
 

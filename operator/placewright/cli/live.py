@@ -14,7 +14,7 @@ from placewright.cli.scene import Asking, Scene
 from placewright.core.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from placewright.api.live import Live
+    from placewright.api.live import Live, LiveStatus
     from placewright.handlers.live_views import Asking as Wanting
     from placewright.handlers.live_views import LiveView, Sample
     from placewright.telemetry.prometheus.book import Entry, Query
@@ -104,6 +104,15 @@ class Figures:
             got = "; ".join(fault.message for fault in view.faults) or "no answer"
             raise DemandUnavailableError("spec.workload.demandFrom", got=got, wants="a figure of the live demand")
         return view.live
+
+    def shown(self, asking: Asking) -> "LiveStatus":
+        """What a status shows of the figures of a request."""
+        from placewright.api.live import LiveStatus, live_status_of  # noqa: PLC0415 - --help needs no pydantic
+
+        view = self.views.get(asking.key)
+        if view is None:
+            return live_status_of({"status": asking.resource.status})
+        return LiveStatus(demand=view.demand, revenue=view.revenue, faults=view.faults)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -247,7 +247,7 @@ class Asked:
         live = figures(scene, self._prometheus)
         if live is None:
             return self._checked(to_inputs(scene, now=now, keep_present=keep, changed=self._changed))
-        inputs = to_inputs(scene, now=now, keep_present=keep, changed=self._changed, live=live.of)
+        inputs = to_inputs(scene, now=now, keep_present=keep, changed=self._changed, live=live)
         return self._checked(replace(inputs, notes=(*inputs.notes, *live.notes)))
 
     @property

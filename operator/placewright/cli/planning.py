@@ -166,8 +166,7 @@ def _items(given: Answer) -> "list[PlanItem]":
 
 
 def _status(result: Planned, inputs: Inputs) -> dict[str, Any]:
-    from placewright.api.live import live_status_of  # noqa: PLC0415 - --help needs no pydantic
-    from placewright.api.outcome import (  # noqa: PLC0415 - as above
+    from placewright.api.outcome import (  # noqa: PLC0415 - --help needs no pydantic
         status_for_invalid,
         status_for_suspended,
         status_for_unread_demand,
@@ -193,5 +192,5 @@ def _status(result: Planned, inputs: Inputs) -> dict[str, Any]:
         duration_seconds=result.seconds,
         previous=job.previous,
         surroundings=inputs.surroundings or EMPTY,
-        live=live_status_of({"status": job.previous}),
+        live=job.live,
     )

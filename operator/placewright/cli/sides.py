@@ -74,7 +74,7 @@ class Reading:
         live = figures(scene, self.prometheus)
         if live is None:
             return to_inputs(scene, now=now, changed=self._limited)
-        inputs = to_inputs(scene, now=now, changed=self._limited, live=live.of)
+        inputs = to_inputs(scene, now=now, changed=self._limited, live=live)
         return replace(inputs, notes=(*inputs.notes, *live.notes))
 
     def _limited(self, request: Request) -> Request:

@@ -37,6 +37,9 @@ def test_a_file_is_planned_with_the_demand_that_is_asked_once(run: Run, tmp_path
     assert done.exit_code == 0, done.stderr
     (plan,) = json.loads(done.stdout)["items"]
     assert plan["status"]["plan"]["demandRequestsPerSecond"] == 2.2  # with the headroom of 10 %
+    assert plan["status"]["demand"]["requestsPerSecond"] == 2.2
+    assert plan["status"]["demand"]["source"] == "query, 0.95 quantile of 10m, 10 % headroom"
+    assert plan["status"]["inputs"]["demandAsOf"] >= "2026"
     assert "default/chat: live demand 2.2 requests/s (query, 0.95 quantile of 10m, 10 % headroom)" in done.stderr
     assert [seen.form["query"] for seen in server.seen] == [QUERY]
 
@@ -109,7 +112,11 @@ def test_the_demand_in_force_stays_while_the_server_is_away(run: Run, tmp_path: 
     with bad.BadPrometheus(bad.body("boom", 500)) as server:
         done = run("plan", "-f", file, "--prometheus-url", server.url, "-o", "json")
     assert done.exit_code == 0, done.stderr
-    assert json.loads(done.stdout)["items"][0]["status"]["plan"]["demandRequestsPerSecond"] == 3
+    planned = json.loads(done.stdout)["items"][0]["status"]
+    assert planned["plan"]["demandRequestsPerSecond"] == 3
+    assert planned["demand"] == request["status"]["demand"]
+    fresh = next(entry for entry in planned["conditions"] if entry["type"] == "InputsFresh")
+    assert (fresh["status"], fresh["reason"]) == ("False", "DemandUnavailable")
     assert "default/chat: demand: missing: Status: HTTP 500" in done.stderr
 
 
