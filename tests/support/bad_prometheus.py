@@ -1,6 +1,7 @@
 """An HTTP server that stands where a Prometheus should, and misbehaves as a test says."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -60,9 +61,11 @@ class BadPrometheus:
 
     Args:
         behaviour: how it answers, one of the functions below.
+        tls: its certificate; None: it speaks plain HTTP.
     """
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> None:
+        self._scheme = "http" if tls is None else "https"
         self.behaviour = behaviour
         self.seen: list[Seen] = []
         self.lock = threading.Lock()
@@ -70,10 +73,12 @@ class BadPrometheus:
         handler = type("BoundHandler", (Handler,), {"bad": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()

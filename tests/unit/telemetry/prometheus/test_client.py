@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from placewright.telemetry.prometheus.client import (
     server_at,
     session_for,
 )
+from tests.controlplane.pki import create
 from tests.support import bad_prometheus as bad
 
 T = TypeVar("T")
@@ -244,6 +246,18 @@ def test_credentials_in_a_url_are_refused_and_not_repeated() -> None:
 
 def test_a_url_may_have_a_path() -> None:
     assert server_at("https://mimir.example/prometheus/").url == "https://mimir.example/prometheus"
+
+
+def test_a_certificate_is_checked_with_the_ca_file(tmp_path: Path, token_file: str) -> None:
+    pki = create(tmp_path / "pki")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.server_certificate, pki.server_key)
+    with bad.BadPrometheus(bad.figure("1"), context) as server:
+        assert ask(server.url, ca_file=str(pki.ca), token_file=token_file).series[0].points[0][1] == 1.0
+        with pytest.raises(QueryError) as caught:
+            ask(server.url, token_file=token_file)  # the system knows no such authority
+    assert caught.value.kind is FaultKind.UNREACHABLE
+    assert len(server.seen) == 1  # nobody else got the token
 
 
 def test_a_ca_file_that_is_none_is_refused(tmp_path: Path) -> None:
