@@ -67,10 +67,24 @@ def template(pod: Pod) -> Manifest:
         "volumes": _volumes(pod),
     }
     metadata: Manifest = {"labels": dict(pod.labels)}
-    if pod.start.files:
-        # A changed file starts the Pods anew, which a changed ConfigMap alone would not.
-        metadata["annotations"] = {"placewright.dev/files": digest(dict(pod.start.files))}
+    annotations = _annotations(pod)
+    if annotations:
+        metadata["annotations"] = annotations
     return {"metadata": metadata, "spec": spec}
+
+
+def _annotations(pod: Pod) -> dict[str, str]:
+    """Where Prometheus finds the metrics, by its usual words; and what a changed file starts the Pods anew by."""
+    found = {}
+    if pod.leads:
+        found = {
+            "prometheus.io/scrape": "true",
+            "prometheus.io/port": str(pod.engine.port),
+            "prometheus.io/path": pod.engine.metrics_path,
+        }
+    if pod.start.files:
+        found["placewright.dev/files"] = digest(dict(pod.start.files))
+    return found
 
 
 def _container(pod: Pod) -> Manifest:
