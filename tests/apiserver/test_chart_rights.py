@@ -123,6 +123,32 @@ def test_a_namespaced_account_has_rights_on_requests_in_its_namespaces_alone(sit
     site.plane.delete_namespace(served)
 
 
+def test_prices_are_read_from_the_named_config_maps_of_the_own_namespace_alone(site: Site) -> None:
+    site.install(values={"prices": {"configMaps": ["gpu-prices"]}})
+    token = site.plane.service_account_token(site.namespace, "placewright")
+    account = site.plane.api_with_token(token)
+    elsewhere = site.plane.create_namespace("elsewhere")
+    for namespace in (site.namespace, elsewhere):
+        for name in ("gpu-prices", "other"):
+            body = {"metadata": {"name": name}, "data": {"prices.csv": "gpu,pricePerGPUHour\nL40S,1.2\n"}}
+            site.plane.admin.create(f"/api/v1/namespaces/{namespace}/configmaps", body)
+
+    def path(namespace: str, name: str) -> str:
+        return f"/api/v1/namespaces/{namespace}/configmaps/{name}"
+
+    assert "L40S" in account.get(path(site.namespace, "gpu-prices"))["data"]["prices.csv"]
+    for forbidden in (path(site.namespace, "other"), path(elsewhere, "gpu-prices"), path(site.namespace, "")[:-1]):
+        with pytest.raises(ApiError) as refused:
+            account.get(forbidden)
+        assert refused.value.status == 403, forbidden
+    extra = [{"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["gpu-prices"], "verbs": ["get"]}]
+    everywhere = in_one_order([*REQUEST_RULES, *FLEET_RULES])
+    assert in_one_order(rules_of(site, site.namespace)) == in_one_order([*REQUEST_RULES, *FLEET_RULES, *extra])
+    assert in_one_order(rules_of(site, elsewhere)) == everywhere
+    site.uninstall()
+    site.plane.delete_namespace(elsewhere)
+
+
 def test_people_get_roles_by_the_standard_ones(site: Site) -> None:
     site.install()
     roles = {
