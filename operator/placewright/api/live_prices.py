@@ -208,6 +208,7 @@ def in_force_of(policy: PlacementPolicy, now: float) -> tuple[LivePrice, ...]:
         for entry in (policy.status or {}).get("priceSources") or ()
         if entry.get("state") == "Stale"
     }
+    found = stored_states(policy.status, rules, now)
     return tuple(
         LivePrice(
             key=key,
@@ -218,6 +219,6 @@ def in_force_of(policy: PlacementPolicy, now: float) -> tuple[LivePrice, ...]:
             stale=stale.get(name, ""),
             held=held_text(stored.state, rules[name]),
         )
-        for name, states in stored_states(policy.status, rules, now).items()
-        for key, stored in states.items()
+        for name in sources
+        for key, stored in found.get(name, {}).items()
     )

@@ -93,7 +93,7 @@ def of_cluster(policies: "Iterable[PlacementPolicy]", *, now: float, notes: list
 
 
 def laid(
-    under: "Sequence[LivePrice]", over: "Sequence[LivePrice]", policies: "Iterable[PlacementPolicy]"
+    under: "Sequence[LivePrice]", over: "Sequence[LivePrice]", policies: "Sequence[PlacementPolicy]"
 ) -> "tuple[LivePrice, ...]":
     """Lay prices over others: those of a policy that comes anew replace its old ones, source by source.
 
@@ -105,15 +105,17 @@ def laid(
         over: prices above.
         policies: those that come anew.
     """
-    sources = {each.metadata.name: {one.name for one in each.spec.price_sources or ()} for each in policies}
+    order = {
+        (each.metadata.name, source.name): number
+        for each in policies
+        for number, source in enumerate(each.spec.price_sources or ())
+    }
+    replaced = {each.metadata.name for each in policies}
     read = {(each.policy, each.source) for each in over}
     kept = (
-        each
-        for each in under
-        if each.policy not in sources
-        or (each.source in sources[each.policy] and (each.policy, each.source) not in read)
+        each for each in under if each.policy not in replaced or ((each.policy, each.source) in order.keys() - read)
     )
-    return (*kept, *over)
+    return tuple(sorted((*kept, *over), key=lambda each: order.get((each.policy, each.source), 0)))
 
 
 def _kind(source: "PriceSource") -> str:
