@@ -1,6 +1,7 @@
 """The book of answers: every distinct query once per cycle, the last good answer kept, a dead server left in peace."""
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -9,6 +10,8 @@ from typing import Final, Protocol
 
 from placewright.telemetry.prometheus.answers import Answer
 from placewright.telemetry.prometheus.faults import FaultKind, QueryError
+
+log = logging.getLogger(__name__)
 
 PARALLEL: Final = 8
 FIRST_PAUSE_SECONDS: Final = 5.0
@@ -167,9 +170,13 @@ class QueryBook:
             for task in running:
                 task.cancel()
         if cycle.dead is None:
+            if self._server_fault is not None:
+                log.info("Prometheus answers again")
             self._recovered()
             return
         self._fail(cycle.left, cycle.dead)
+        if self._server_fault is None:
+            log.warning("Prometheus does not answer; figures in force stay", extra={"error": str(cycle.dead)})
         self._server_fault = cycle.dead
         self._pause_seconds = min(max(FIRST_PAUSE_SECONDS, 2 * self._pause_seconds), LONGEST_PAUSE_SECONDS)
         self._silent_until = self._stopwatch() + self._pause_seconds

@@ -238,3 +238,19 @@ def test_whatever_happens_every_query_has_an_entry_and_is_asked_at_most_once(
             assert all(each == Entry(answer=each.answer, at=good_at) for each in found.values())
         elif good_at is not None:
             assert all(each.at == good_at for each in found.values())
+
+
+def test_a_server_that_falls_silent_is_logged_once_and_once_when_it_is_back(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="placewright.telemetry.prometheus.book")
+    client, times = Scripted(failing(FaultKind.UNREACHABLE)), Times()
+    book = book_of(client, times)
+    for _ in range(3):
+        cycle(book, "a", "b")
+        times.now += 120.0
+    client.behave = len
+    for _ in range(2):
+        cycle(book, "a", "b")
+    assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
+        ("WARNING", "Prometheus does not answer; figures in force stay"),
+        ("INFO", "Prometheus answers again"),
+    ]
