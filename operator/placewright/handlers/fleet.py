@@ -16,8 +16,9 @@ from placewright.handlers.answers import Answer
 from placewright.handlers.cache import Json, key_of
 from placewright.handlers.fleet_live import FleetLive
 from placewright.handlers.fleet_solutions import FleetSolutions, Planned
+from placewright.handlers.joining import covered, wants_fleet
 from placewright.handlers.kinds import KindStatuses
-from placewright.handlers.members import Members, World, covered, wants_fleet
+from placewright.handlers.members import Members, World
 from placewright.handlers.publisher import Publisher
 from placewright.handlers.surveyor import Survey, Surveyor
 from placewright.kube.client import ApiError, UnreachableError

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from placewright.api import convert, present
-from placewright.api.annotations import rollback_to
 from placewright.api.live import NO_LIVE, Live, ramp_of
 from placewright.api.parse import parse
 from placewright.api.surroundings import DemandUnavailableError
 from placewright.core.errors import InvalidRequestError
 from placewright.core.model import Ceiling, Pool, Present, Ramp, Request, Snapshot
 from placewright.handlers.cache import Json, key_of
+from placewright.handlers.joining import joins, watches
 from placewright.handlers.ledger import NOTHING, Holding, Ledger, beside, without
 from placewright.handlers.surveyor import Survey
 from placewright.telemetry.views import Key
@@ -95,58 +95,6 @@ class _Reading:
 
     outline: object = None
     pools: dict[str, Pool] = field(default_factory=dict)
-
-
-def covered(namespace: str, ceilings: tuple[Ceiling, ...]) -> bool:
-    """Whether a ceiling counts the plans of this namespace."""
-    return any(ceiling.namespace in {None, namespace} for ceiling in ceilings)
-
-
-def wants_fleet(resource: Json, ceilings: tuple[Ceiling, ...], *, observed: bool = False) -> bool:
-    """Whether a request is planned together with others, and so with its present plan in view.
-
-    A suspended one keeps its plan as it is, and one that is being deleted goes with its plan.
-
-    Args:
-        resource: as stored.
-        ceilings: of the policies; those that count its plan tie it to others.
-        observed: whether a policy holds the plan of every request against what is observed of it.
-    """
-    spec, metadata = resource["spec"], resource["metadata"]
-    if spec.get("suspend") or metadata.get("deletionTimestamp"):
-        return False
-    return joins(resource) or observed or covered(metadata["namespace"], ceilings)
-
-
-def joins(resource: Json) -> bool:
-    """Whether a request by itself asks for what only the fleet does: it looks at present plans and live figures.
-
-    It takes from shared pools, has a demand or a bound on its replicas, follows live figures, ramps, or goes back to
-    an earlier plan.
-    """
-    spec = resource["spec"]
-    workload, replicas, gates = (spec.get(name) or {} for name in ("workload", "replicas", "gates"))
-    return bool(
-        "poolSelector" in spec
-        or "requestsPerSecond" in workload
-        or workload.get("classes")
-        or replicas.get("min")
-        or "max" in replicas
-        or "maxObservedCostDriftPercent" in gates
-        or "ramp" in spec
-        or watches(resource)
-        or rollback_to(resource)
-    )
-
-
-def watches(resource: Json) -> bool:
-    """Whether a request wants live figures."""
-    spec = resource["spec"]
-    return bool(
-        "demandFrom" in (spec.get("workload") or {})
-        or "observeFrom" in spec
-        or "revenuePerHourQuery" in (spec.get("gates") or {})
-    )
 
 
 class Steering(Protocol):

@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from placewright.api.annotations import ROLLBACK_TO, ramp_command, rollback_to
-from placewright.api.live import RampStatus, stored_ramp
+from placewright.api.live import RampStatus
 from placewright.api.present import present_of_plan
 from placewright.core import figures, gates, ramp
 from placewright.core.model import (
     Decision,
-    GateOutcome,
     Move,
     MoveReason,
     Observation,
@@ -29,8 +28,9 @@ from placewright.core.model import (
     RampState,
     Request,
 )
-from placewright.handlers.bands import banded, outcomes_of, plain
+from placewright.handlers.bands import banded
 from placewright.handlers.cache import Json
+from placewright.handlers.courses import Course, completed, stored_course, told_of
 from placewright.handlers.ledger import NOTHING, Holding, holding_of_stored_plan
 from placewright.handlers.members import Member
 from placewright.telemetry.views import Key
@@ -39,38 +39,6 @@ log = logging.getLogger(__name__)
 
 # Nobody chose to move: the plan before cannot serve, so the new one takes all traffic at once.
 _FORCED = frozenset({MoveReason.STOCK_GONE, MoveReason.PREEMPTED, MoveReason.DEMAND_CHANGED, MoveReason.SLO_BROKEN})
-_RUNNING = frozenset({RampPhase.PROGRESSING, RampPhase.HOLDING, RampPhase.PAUSED})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """One ramp.
-
-    Attributes:
-        uid: of the request.
-        generation: of the spec for which a rollback is held.
-        state: the core's memory.
-        entered_at: when it entered its step, Unix seconds.
-        reason, message: of the look that is told.
-        gates: of the next step, as told.
-        previous: the whole plan before, as a status has it; None: there was none.
-        short: the pool that has no room for the plan before beside everything else; empty: its GPUs are kept.
-    """
-
-    uid: str
-    generation: int
-    state: RampState
-    entered_at: float | None = None
-    reason: str = ""
-    message: str = ""
-    gates: tuple[GateOutcome, ...] = ()
-    previous: Json | None = None
-    short: str = ""
-
-    @property
-    def running(self) -> bool:
-        """Whether both plans serve."""
-        return self.state.phase in _RUNNING
 
 
 @dataclass(slots=True)
@@ -154,7 +122,7 @@ class Ramps:
             gates=told,
         )
         # A message counts seconds, which must not make a status of each; it is new when what it tells is.
-        same = _told(replace(fresh, reason=str(verdict.reason), message="")) == _told(replace(course, message=""))
+        same = told_of(replace(fresh, reason=str(verdict.reason), message="")) == told_of(replace(course, message=""))
         fresh = replace(
             fresh, reason=str(verdict.reason), message=course.message if same and course.message else verdict.message
         )
@@ -172,7 +140,7 @@ class Ramps:
         """What is remembered of a member's ramp; read from its status at first."""
         found = self._courses.get(key)
         if found is None or found.uid != member.uid:
-            found = _stored(member)
+            found = stored_course(member)
             if found is None:
                 self._courses.pop(key, None)
             else:
@@ -333,7 +301,7 @@ class Ramps:
                 # Promoted after a rollback: the plan that is held until now is the one before.
                 return course if member.present.plan_id == plan.id else replace(course, previous=_plan(member))
             return course
-        stored = _stored(member)
+        stored = stored_course(member)
         if stored is not None and stored.running and stored.state.plan_id == plan.id:
             return stored  # another plan was decided and never written
         return self._begun(member, course, plan, move)
@@ -358,9 +326,9 @@ class Ramps:
         if reason is MoveReason.REPRICED and under_way is not None:  # the same layouts under another name
             return replace(under_way, state=replace(under_way.state, plan_id=plan.id))
         if reason in _FORCED or reason in {MoveReason.REPRICED, MoveReason.ROLLED_BACK}:
-            return _whole(blank, member.ramp, f"all traffic at once: {reason}")
+            return completed(blank, member.ramp, f"all traffic at once: {reason}")
         if present is not None and present.plan_id == plan.id:
-            return _whole(blank, member.ramp, "this plan served before there was a ramp")
+            return completed(blank, member.ramp, "this plan served before there was a ramp")
         before = under_way.previous if under_way is not None and under_way.previous is not None else _plan(member)
         return replace(blank, previous=before, reason="NewPlan", message="a new plan; it has no traffic yet")
 
@@ -385,30 +353,7 @@ class Ramps:
     def told(self, key: Key) -> object:
         """What of the ramp is worth a status, for comparing."""
         course = self._courses.get(key)
-        return None if course is None else _told(course)
-
-
-def _told(course: Course) -> tuple[object, ...]:
-    state = course.state
-    times = state.passing_since is None, state.failing_since is None
-    return (
-        *(state.plan_id, state.step, str(state.phase), course.reason, course.message, course.short),
-        *times,
-        plain(course.gates),
-    )
-
-
-def _whole(blank: Course, rules: Ramp, message: str) -> Course:
-    """All traffic is on the plan."""
-    reason = ramp.RampReason.COMPLETED.value
-    state = replace(
-        blank.state,
-        step=len(rules.steps_percent) - 1,
-        phase=RampPhase.COMPLETED,
-        end_reason=reason,
-        end_message=message,
-    )
-    return replace(blank, state=state, reason=reason, message=message)
+        return None if course is None else told_of(course)
 
 
 def _seen(request: Request, plan: Plan, observation: Observation, rules: Ramp, state: RampState) -> RampObservation:
@@ -416,25 +361,6 @@ def _seen(request: Request, plan: Plan, observation: Observation, rules: Ramp, s
     return RampObservation(
         present_gates=gates.of_step(request, plan, observation, rules, state.step),
         next_gates=() if following is None else gates.of_step(request, plan, observation, rules, following),
-    )
-
-
-def _stored(member: Member) -> Course | None:
-    """The ramp as the status holds it."""
-    resource = member.resource
-    stored = stored_ramp(resource)
-    if stored is None or member.ramp is None:
-        return None
-    status = resource["status"]
-    return Course(
-        uid=member.uid,
-        generation=int(status.get("observedGeneration", member.generation)),
-        state=stored.state,
-        entered_at=stored.entered_at,
-        reason=stored.reason,
-        message=stored.message,
-        gates=outcomes_of(status["ramp"].get("gates")),
-        previous=None if stored.previous_plan is None else dict(stored.previous_plan),
     )
 
 
