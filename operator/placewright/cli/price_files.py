@@ -26,7 +26,12 @@ def beside(name: str) -> Opener:
 
 
 def read_prices(
-    policies: "Sequence[tuple[PlacementPolicy, Opener]]", *, now: float, faults: list[object], notes: list[str]
+    policies: "Sequence[tuple[PlacementPolicy, Opener]]",
+    *,
+    now: float,
+    faults: list[object],
+    notes: list[str],
+    alone: bool,
 ) -> "tuple[LivePrice, ...]":
     """Read the files that policies name as sources of prices, and note which sources are not read here.
 
@@ -37,6 +42,7 @@ def read_prices(
         now: Unix time, for the age of prices.
         faults: gets one line for each thing that is wrong in a file.
         notes: gets one line for each source that only an operator reads, and for each price that does not count.
+        alone: False when the policies lie over those of a cluster, which may know what only an operator reads.
     """
     if not any(policy.spec.price_sources for policy, _ in policies):
         return ()
@@ -51,7 +57,8 @@ def read_prices(
         for source in policy.spec.price_sources or ():
             title = f"price source {source.name} of PlacementPolicy {policy.metadata.name}"
             if source.file is None:
-                notes.append(f"{title} ({_kind(source)}) is read by the operator only; its prices are not used here")
+                rest = "its prices are not used here" if alone else "its prices are those that the cluster has, if any"
+                notes.append(f"{title} ({_kind(source)}) is read by the operator only; {rest}")
                 continue
             try:
                 data, name = opened(source.file.path)

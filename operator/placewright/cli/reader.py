@@ -138,7 +138,7 @@ class Reader:
         """
         home = namespace or DEFAULT_NAMESPACE
         notes = self.notes()
-        prices = self._prices(notes)
+        prices = self._prices(notes, alone=alone)
         faults = [*self.faults, *(self.refused() if alone else ()), *self.repeated(home)]
         if faults:
             raise FaultsError(faults)
@@ -158,14 +158,14 @@ class Reader:
             notes=tuple(notes),
         )
 
-    def _prices(self, notes: list[str]) -> "tuple[LivePrice, ...]":
+    def _prices(self, notes: list[str], *, alone: bool) -> "tuple[LivePrice, ...]":
         """The prices of files that policies name; what is wrong with them becomes faults."""
         policies = [
             (each.resource, self._openers.get(each.document.file) or beside(each.document.file))
             for each in self.objects
             if each.resource.kind == "PlacementPolicy"
         ]
-        return read_prices(policies, now=time.time(), faults=self.faults, notes=notes)
+        return read_prices(policies, now=time.time(), faults=self.faults, notes=notes, alone=alone)
 
     # ---------------------------------------------------------------------------------------------------- inside
 
