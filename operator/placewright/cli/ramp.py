@@ -80,7 +80,7 @@ def promote(**target: Any) -> None:
 @request_argument
 @debug_option
 def pause(**target: Any) -> None:
-    """Stay at the present step. A plan whose gates fail is still rolled back."""
+    """Stay at the present step until `placewright ramp resume`: nothing goes forward, and no failing gate goes back."""
     from placewright.api import annotations  # noqa: PLC0415 - --help needs none of it
 
     asked = Target(**target)
