@@ -12,12 +12,17 @@ from typing import Final
 import promql_parser as parser
 
 from placewright.core.errors import InvalidRequestError
+from placewright.telemetry.prometheus.faults import one_line
 
 NAMESPACE: Final = "namespace"
 LONGEST_RANGE: Final = timedelta(days=31)
 MOST_SUBQUERY_STEPS: Final = 11_000
 LONGEST_QUERY: Final = 4096
+MOST_OPERATORS: Final = 60
 _MOST_SELECTORS: Final = 50
+_LONGEST_SHOWN: Final = 80
+_NO_CODE: Final = re.compile(r"""\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`[^`]*`|\#[^\n]*""")
+_OPERATOR: Final = re.compile(r"[(\[+*/%^<>-]|[=!]=|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 _DEFAULT_STEP: Final = timedelta(seconds=15)
 _PLAIN_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _OPERATORS: Final = (
@@ -82,35 +87,44 @@ def in_namespace(query: str, namespace: str, *, field: str) -> str:
         if not isinstance(each, parser.VectorSelector):
             continue
         if _namespaces(each) != [(parser.MatchOp.Equal, namespace)] or each.matchers.or_matchers:
-            raise InvalidRequestError(field, got=repr(query), wants=f"selectors of namespace {namespace} alone")
+            raise InvalidRequestError(field, got=_shown(query), wants=f"selectors of namespace {namespace} alone")
     return text
 
 
 def _parsed(query: str, field: str) -> parser.Expr:
     if len(query) > LONGEST_QUERY:
         raise InvalidRequestError(field, got=f"{len(query)} characters", wants=f"at most {LONGEST_QUERY}")
+    # Before it is parsed: looking at a tree takes time with the third power of its depth.
+    operators = len(_OPERATOR.findall(_NO_CODE.sub("", query)))
+    if operators > MOST_OPERATORS:
+        wants = f"at most {MOST_OPERATORS}"
+        raise InvalidRequestError(field, got=f"a query of {operators} operators, brackets and calls", wants=wants)
     try:
         tree = parser.parse(query)
     except ValueError as error:
-        why = " ".join(str(error).split())
-        raise InvalidRequestError(field, got=repr(query), wants=f"PromQL ({why})") from None
+        why = one_line(str(error))
+        raise InvalidRequestError(field, got=_shown(query), wants=f"PromQL ({why})") from None
     _check(tree, query, field)
     return tree
+
+
+def _shown(query: str) -> str:
+    return repr(query if len(query) <= _LONGEST_SHOWN else query[: _LONGEST_SHOWN - 3] + "...")
 
 
 def _check(tree: parser.Expr, query: str, field: str) -> None:
     """Refuses what is no figure over time, and what would make the server work too long."""
     if isinstance(tree, parser.MatrixSelector | parser.StringLiteral):
-        raise InvalidRequestError(field, got=repr(query), wants="a vector or a number")
+        raise InvalidRequestError(field, got=_shown(query), wants="a vector or a number")
     if isinstance(tree, parser.SubqueryExpr):
-        raise InvalidRequestError(field, got=repr(query), wants="a vector or a number")
+        raise InvalidRequestError(field, got=_shown(query), wants="a vector or a number")
     found = _nodes(tree)
     if sum(isinstance(node, parser.VectorSelector) for node in found) > _MOST_SELECTORS:
         raise InvalidRequestError(field, got="more", wants=f"at most {_MOST_SELECTORS} selectors")
     for node in found:
         if isinstance(node, parser.VectorSelector) and node.matchers.or_matchers:
             raise InvalidRequestError(
-                field, got=repr(query), wants="no `or` between matchers, which is not Prometheus'"
+                field, got=_shown(query), wants="no `or` between matchers, which is not Prometheus'"
             )
         if isinstance(node, parser.MatrixSelector) and node.range > LONGEST_RANGE:
             raise _too_long(node.range, field)
@@ -139,7 +153,7 @@ def _held(node: parser.Expr, namespace: str, field: str) -> parser.Expr | None:
     for op, value in _namespaces(node):
         if (op, value) != (parser.MatchOp.Equal, namespace):
             raise InvalidRequestError(
-                field, got=f"a matcher on namespace {value!r}", wants=f'namespace="{namespace}" alone, or none'
+                field, got=f"a matcher on namespace {_shown(value)}", wants=f'namespace="{namespace}" alone, or none'
             )
     return parser.parse(_selector_text(node, namespace))
 
@@ -183,7 +197,7 @@ def _printed(tree: parser.Expr, field: str) -> str:
     except ValueError:
         again = None
     if again is None or again.prettify() != text:
-        raise InvalidRequestError(field, got=repr(text), wants="PromQL that can be printed and read again")
+        raise InvalidRequestError(field, got=_shown(text), wants="PromQL that can be printed and read again")
     return text.strip()
 
 

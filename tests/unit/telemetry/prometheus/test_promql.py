@@ -1,5 +1,7 @@
 """Text of requests in PromQL: nothing of it gets out of its quotes, and no query out of its namespace."""
 
+import time
+
 import promql_parser as parser
 import pytest
 from hypothesis import given
@@ -199,6 +201,11 @@ def test_any_text_is_refused_or_sent_within_the_namespace(text: str) -> None:
         ("max_over_time(a[30d:1s])", "wants at most 11000 steps"),
         ("max_over_time(a[30d:])", "wants at most 11000 steps"),
         (" + ".join(["a"] * 51), "wants at most 50 selectors"),
+        ("(" * 2000 + "a" + ")" * 2000, "got a query of 2000 operators, brackets and calls, wants at most 60"),
+        ("-" * 4000 + "a", "wants at most 60"),
+        (" Or ".join(["a"] * 500), "wants at most 60"),
+        ("a\n#'\n" + "+a" * 500 + "#'", "wants at most 60"),
+        ("a{b='\\''}" + "+a" * 500 + "#'", "wants at most 60"),
         ("a" * 5000, "wants at most 4096"),
     ],
 )
@@ -212,3 +219,16 @@ def test_queries_that_are_no_figure_or_too_much_work_are_refused(query: str, par
 
 def test_where_any_query_is_allowed_it_is_sent_as_it_was_read() -> None:
     assert bounded('sum(a{namespace="other"}) # x', field=FIELD) == 'sum(a{namespace="other"})'
+
+
+def test_the_largest_query_that_is_taken_takes_no_time_that_matters() -> None:
+    for query in ("(" * 60 + "a" + ")" * 60, "-" * 60 + "a", "a" + "+1" * 60, "sum(" * 60 + "a" + ")" * 60):
+        began = time.process_time()
+        in_namespace(query, "ns", field=FIELD)
+        assert time.process_time() - began < 1.0  # about a twentieth of a second
+
+
+def test_a_long_query_is_not_repeated_in_full() -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        in_namespace("a{" + ",".join(f'b{index}="x"' for index in range(400)), "ns", field=FIELD)
+    assert len(str(caught.value)) < 500
