@@ -9,7 +9,6 @@ import click
 from placewright.cli import exits
 from placewright.cli.lazy import debug_option
 from placewright.cli.options import Asked, Seconds, asked, cluster_options, request_options
-from placewright.core.model import PlanState
 
 if TYPE_CHECKING:
     from placewright.cli.inputs import Job
@@ -178,8 +177,6 @@ def _row(answer: "Answer", result: "Planned", pools: tuple[Any, ...]) -> _Row:
     if plan is None:
         return job, None, _no_plan(result), result.exit_code
     assignments = answer.fleet.assignments if answer.fleet is not None else ()
-    if plan.state is PlanState.BLOCKED:
-        assignments = ()  # a plan that may not be used has none; the refusal names the gate
     return job, of_decision(job.request, plan, sites_of(job.request, pools, assignments)), "", exits.PLANNED
 
 

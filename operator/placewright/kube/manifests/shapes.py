@@ -12,8 +12,8 @@ from placewright.kube.manifests.values import Serving, Work
 def stages_per_pod(work: Work) -> tuple[int, ...]:
     """Stages in each Pod, for each layout of the plan.
 
-    As many as a node holds, when the free nodes have room for all Pods of the plan at once; otherwise one, for which
-    the planner has found room.
+    As many as a node holds, when the nodes have room for all Pods of the plan at once; otherwise one, for which the
+    planner has found room.
     """
     grouped = tuple(_most(work, layout) for layout in work.layouts)
     return grouped if _fits(work, grouped) else tuple(1 for _ in work.layouts)

@@ -24,7 +24,7 @@ class Site:
         gpu: the GPU kind: a key of the GPU catalog, or the name of an accelerator that the catalog does not hold.
         vendor: maker of the GPU.
         gpus_per_node: GPUs of its largest node.
-        rooms: GPUs of each node that the request may take, largest first; what other requests take is not in them.
+        rooms: GPUs of each node that the request may take, largest first.
         selector: the GPUPool's nodeSelector; None: labels of the GPU find the Nodes.
         names_gpu: whether the pool leaves out Nodes of the selector that have other GPUs.
         tolerations: of the GPUPool.

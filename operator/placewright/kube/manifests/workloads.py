@@ -66,6 +66,7 @@ class Part:
         return self.engine.start(
             Launch(
                 layout=self.layout,
+                layers_known=self.work.layers is not None,
                 model=checkpoint(self.work, self.layout, self.settings),
                 served_name=self.work.model.replace("$", "$$"),  # $(NAME) would be a variable of Kubernetes
                 pods=self.pods,

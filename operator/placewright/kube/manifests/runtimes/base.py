@@ -26,6 +26,8 @@ class Launch:
 
     Attributes:
         layout: what it serves.
+        layers_known: whether the stages hold the model's own layers; where nobody said how many it has, the engine
+            splits them itself.
         model: repository or path that the engine loads.
         served_name: what clients call the model.
         pods: of one replica.
@@ -34,6 +36,7 @@ class Launch:
     """
 
     layout: Serving
+    layers_known: bool
     model: str
     served_name: str
     pods: int

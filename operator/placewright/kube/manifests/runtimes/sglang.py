@@ -53,7 +53,7 @@ def _start(launch: Launch) -> Start:
 def _env(launch: Launch) -> dict[str, str]:
     """Its own split of uneven layers is not vLLM's, so the plan's is always said."""
     env = {}
-    if len(launch.layout.stages) > 1:
+    if len(launch.layout.stages) > 1 and launch.layers_known:
         env["SGLANG_PP_LAYER_PARTITION"] = partition(launch.layout)
     if launch.pods > 1:
         env["SGLANG_HOST_IP"] = OWN_ADDRESS

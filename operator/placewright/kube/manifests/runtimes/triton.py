@@ -46,7 +46,7 @@ def _start(launch: Launch) -> Start:
             f"a replica takes {launch.pods} Pods, and runtime triton serves from one",
             change="render it with --runtime vllm or sglang, or lower spec.parallelism.maxPipeline",
         )
-    if len({stage.layers for stage in launch.layout.stages}) > 1:
+    if launch.layers_known and len({stage.layers for stage in launch.layout.stages}) > 1:
         raise RenderRefusedError(
             "the stages hold different numbers of layers, which runtime triton has no flag for",
             change="render it with --runtime vllm or sglang",
