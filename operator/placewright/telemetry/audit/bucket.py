@@ -120,10 +120,12 @@ class BucketSink(ThreadSink):
                 self._due = False
             try:
                 self._send_all()
-            except (BucketError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever a library raises, copies must not end unseen
                 self._cursor = None  # an upload may have arrived although nobody said so
+                expected = isinstance(error, BucketError | OSError)
                 with self._changed:
-                    self._fault, self._due = str(error), True
+                    self._fault = str(error) if expected else f"unexpected {type(error).__name__}"
+                    self._due = True
                     self._changed.wait_for(lambda: self._stopped, wait)
                 wait = min(2 * wait, longest)
             else:

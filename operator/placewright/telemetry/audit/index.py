@@ -1,5 +1,6 @@
 """Where the plans of the past stand in the journal, so that one of them can be restored."""
 
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,20 +34,38 @@ class PlanIndex:
         self._max_plans = max_plans
         self._spots: OrderedDict[_PlanKey, _Spot] = OrderedDict()
         self._newest: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._stopped = False
 
     def read(self) -> None:
-        """Read all files of the journal. Lines that are no whole record are passed over: nothing is restored from them.
+        """Read all files of the journal, which may be written to meanwhile: what was added is newer than what is read.
+
+        Lines that are no whole record are passed over: nothing is restored from them.
 
         Raises:
             OSError: a file cannot be read.
         """
+        earlier = PlanIndex(self._folder, max_plans=self._max_plans)
         for path in segments(self._folder):
             for offset, line, whole in lines_of(path):
+                if self._stopped:
+                    return
                 if whole and _may_hold_plan(line):
-                    self._read_line(path, offset, line)
+                    earlier._read_line(path, offset, line)
+        with self._lock:
+            self._spots = OrderedDict([*earlier._spots.items(), *self._spots.items()])
+            self._newest = earlier._newest | self._newest
+
+    def stop(self) -> None:
+        """End a `read` that is under way in another thread."""
+        self._stopped = True
 
     def add(self, record: Json, file: str, offset: int) -> None:
         """Take in a record that was written."""
+        with self._lock:
+            self._add(record, file, offset)
+
+    def _add(self, record: Json, file: str, offset: int) -> None:
         if record.get("kind") not in PLAN_KINDS:
             return
         self._newest[str(record.get("uid", ""))] = str(record.get("planId", ""))

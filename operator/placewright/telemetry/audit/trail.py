@@ -158,9 +158,10 @@ class Trail:
         """Write and send until cancelled."""
         self._loop = asyncio.get_running_loop()
         self._wake.set()
-        sending = [asyncio.create_task(sink.run(), name=f"audit sink {sink.name}") for sink in self._sinks]
+        behind = [asyncio.create_task(sink.run(), name=f"audit sink {sink.name}") for sink in self._sinks]
         try:
             await self._until_done(self._start)
+            behind.append(asyncio.create_task(self._read_index(), name="audit index"))
             while True:
                 await self._wake.wait()
                 self._wake.clear()
@@ -171,7 +172,9 @@ class Trail:
             # In the writer's own thread, after what is under way there. A few milliseconds: one batch and a Checkpoint.
             self._writer.submit(self._end).result()
             self._writer.shutdown(wait=False)
-            for task in sending:
+            if self._index is not None:
+                self._index.stop()
+            for task in behind:
                 await ended(task)
 
     async def flush(self, within_seconds: float) -> bool:
@@ -243,9 +246,20 @@ class Trail:
             self._begin_in_memory()
             return
         self._open(self._journal)
-        assert self._index is not None, "made with the journal"
-        self._index.read()
-        self._indexed = True
+
+    async def _read_index(self) -> None:
+        """Get to know the plans of the past, beside the writing: a long journal takes its time."""
+        if self._index is None:
+            return
+        wait, longest = self._retry_seconds
+        while not self._indexed:
+            try:
+                await asyncio.to_thread(self._index.read)
+                self._indexed = True
+            except OSError as error:
+                log.warning("the audit journal cannot be read; plans of the past wait", extra={"error": str(error)})
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, longest)
 
     def _open(self, journal: Journal) -> None:
         if journal.is_open:

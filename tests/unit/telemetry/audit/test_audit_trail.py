@@ -236,6 +236,25 @@ def test_plans_of_the_past_are_found_across_restarts_and_files(tmp_path: Path) -
     asyncio.run(work())
 
 
+def test_a_journal_that_is_being_written_is_intact_at_any_moment(tmp_path: Path) -> None:
+    async def work() -> list[object]:
+        trail = Trail(Journal(tmp_path, segment_bytes=20_000))
+        wrong: list[object] = []
+        async with running(trail):
+            trail.record(decision(1))
+            assert await trail.flush(LIMIT_S)
+            for number in range(2, 60):
+                for more in range(10):
+                    trail.record(decision(1000 * number + more))
+                report = await asyncio.to_thread(look, tmp_path)
+                wrong += report.findings
+            assert await trail.flush(LIMIT_S)
+        return wrong
+
+    assert not asyncio.run(work())
+    assert len(segments(tmp_path)) > 2
+
+
 @pytest.mark.parametrize("at_once", [True, False])
 def test_no_plan_is_restored_from_a_record_that_was_changed(tmp_path: Path, at_once: bool) -> None:  # noqa: FBT001
     write_journal(tmp_path, [4], segment_bytes=100_000)
