@@ -1,7 +1,8 @@
 """Fleet solves for tests that are about the operator and not about the solver: first come, first served, by hand.
 
 Every request gets one replica of as many GPUs as its demand in requests per second says, on the cheapest of its shared
-pools with a node that has room; a present plan that still fits stays. Ceilings refuse what exceeds them.
+pools with a node that has room; a present plan that still fits stays, a held one whatever the demand. Ceilings refuse
+what exceeds them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,7 +43,8 @@ def greedy(snapshot: Snapshot) -> FleetDecision:
     limit = min((ceiling.max_cost_per_hour for ceiling in snapshot.ceilings), default=float("inf"))
     decisions = []
     for request, standing in _in_turn(snapshot.requests, present):
-        layout = next(_layouts(request, held, limit - spent, standing), None)
+        layouts = _layouts(request, held, limit - spent, standing)
+        layout = standing.replicas[0].layout if standing is not None and standing.held else next(layouts, None)
         if layout is not None:
             held.setdefault(layout.stages[0].pool, []).append(((layout.gpus, 1),))
             spent += layout.cost_per_hour
@@ -126,9 +128,17 @@ def _decision(request: Request, layout: Layout | None, standing: Present | None)
 
 def _move(plan: Plan | None, standing: Present | None) -> Move:
     return Move(
-        reason=MoveReason.FIRST_PLAN if standing is None else MoveReason.STOCK_GONE,
+        reason=_why(plan, standing),
         old_plan_id="" if standing is None else standing.plan_id,
         old_cost_per_hour=None if standing is None else standing.cost_per_hour,
         new_cost_per_hour=None if plan is None else plan.cost_per_hour,
         message="moved by a test",
     )
+
+
+def _why(plan: Plan | None, standing: Present | None) -> MoveReason:
+    """Another size is a change of the spec; the same elsewhere is for want of stock."""
+    if standing is None:
+        return MoveReason.FIRST_PLAN
+    same = plan is None or plan.main.gpus == standing.replicas[0].layout.gpus
+    return MoveReason.STOCK_GONE if same else MoveReason.SPEC_CHANGED

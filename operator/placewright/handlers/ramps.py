@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from placewright.api.annotations import ROLLBACK_TO, ramp_command, rollback_to
+from placewright.api.annotations import RAMP_PROMOTE, ROLLBACK_TO, ramp_command, rollback_to, step_name
 from placewright.api.live import RampStatus
 from placewright.api.present import present_of_plan
 from placewright.core import figures, gates, ramp
@@ -23,6 +23,7 @@ from placewright.core.model import (
     Present,
     Ramp,
     RampAction,
+    RampCommand,
     RampObservation,
     RampPhase,
     RampState,
@@ -109,7 +110,7 @@ class Ramps:
             plan = plan_in_force(present, member.request)
             seen = _seen(member.request, plan, observation, rules, state)
         coming = len(rules.steps_percent) if following is None else following
-        asked = ramp_command(member.commands, state.plan_id, coming)
+        asked = _asked(member.commands, state, coming)
         verdict = ramp.look(
             rules, state, replace(seen, command=asked), self._now(), max_gap_seconds=self._max_gap_seconds
         )
@@ -354,6 +355,15 @@ class Ramps:
         """What of the ramp is worth a status, for comparing."""
         course = self._courses.get(key)
         return None if course is None else told_of(course)
+
+
+def _asked(commands: Json, state: RampState, coming: int) -> RampCommand:
+    """What is asked of a ramp; a rollback that has been followed asks nothing more, unless it hides a promotion."""
+    asked = ramp_command(commands, state.plan_id, coming)
+    if state.phase is not RampPhase.ROLLED_BACK or asked is not RampCommand.ROLLBACK:
+        return asked
+    given = commands["metadata"]["annotations"].get(RAMP_PROMOTE)
+    return asked if given == step_name(state.plan_id, coming) else RampCommand.NONE
 
 
 def _seen(request: Request, plan: Plan, observation: Observation, rules: Ramp, state: RampState) -> RampObservation:

@@ -30,6 +30,20 @@ def test_the_same_version_again_only_shows_that_it_is_still_there() -> None:
     assert entry.seen_at == 5.0
 
 
+def test_an_annotation_that_asks_something_unsettles_and_is_no_tampering_and_others_do_not() -> None:
+    cache, content = ObjectCache(), stored(status={"observedGeneration": 1})
+    cache.settle(content, 1.0)
+    noted = copy.deepcopy(content)
+    noted["metadata"] |= {"resourceVersion": "11", "annotations": {"note": "x", "placewright.dev/actor": "ann"}}
+    assert cache.is_settled(noted)
+    asking = copy.deepcopy(content)
+    asking["metadata"] |= {"resourceVersion": "12", "annotations": {"placewright.dev/ramp": "pause"}}
+    assert not cache.is_settled(asking)
+    assert not cache.is_tampered(asking)
+    cache.settle(asking, 2.0)
+    assert cache.is_settled(asking)
+
+
 def test_settled_means_this_generation_with_exactly_this_status() -> None:
     cache, content = ObjectCache(), stored(status={"observedGeneration": 1})
     cache.settle(content, 1.0)

@@ -10,7 +10,16 @@ from placewright.core.model import (
     Replicas,
     Stage,
 )
-from placewright.handlers.ledger import NOTHING, Holding, Ledger, holding_of, holding_of_plan, without
+from placewright.handlers.ledger import (
+    NOTHING,
+    Holding,
+    Ledger,
+    beside,
+    holding_of,
+    holding_of_plan,
+    holding_of_stored_plan,
+    without,
+)
 from tests.support.requests import Json, stored
 
 GPU = Accelerator(name="X", memory_gib=48, memory_bandwidth_gbps=800, tflops_16bit=100)
@@ -129,3 +138,23 @@ def test_a_pool_without_kept_plans_has_less_room_and_what_does_not_fit_takes_wha
     assert without(pool(8, 8), [held((4, 1)), held((2, 1))]).rooms == (8, 2)
     assert without(pool(8), [held((8, 1)), held((4, 1))]).rooms == (0,)
     assert without(pool(8, 8), [held((4, 1), pool="other")]).rooms == (8, 8)
+
+
+def test_what_is_set_aside_leaves_room_for_all_that_stands() -> None:
+    standing = [held((4, 1)), held((4, 1))]
+    rooms, short = beside({"a": pool(8, 8)}, standing, {("n", "x"): held((8, 1))})
+    assert short == {}
+    assert rooms["a"].free_by_node == (8, 0), "the two stand together, so that a whole node can be set aside"
+
+
+def test_what_does_not_fit_is_not_set_aside_and_the_short_pool_is_named() -> None:
+    asked = {("n", "x"): held((8, 1)), ("n", "y"): held((8, 1)), ("n", "z"): held((1, 1), pool="gone")}
+    rooms, short = beside({"a": pool(8, 8)}, [held((2, 1))], asked)
+    assert short == {("n", "y"): "a", ("n", "z"): "gone"}
+    assert rooms["a"].free_by_node == (8, 0)
+
+
+def test_a_plan_of_the_journal_holds_what_it_held_of_the_pools_that_are_shared() -> None:
+    plan = request("chat", (2, [("a", 4), ("b", 8)]))["status"]["plan"]
+    assert holding_of_stored_plan(plan, {"a"}).pools == {"a": (((4, 2),),)}
+    assert holding_of_stored_plan(plan, {"a"}).cost_per_hour == 2.5
