@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final, Protocol
 
 from placewright.telemetry.audit.record import Line
+from placewright.telemetry.audit.segments import write_all
 from placewright.telemetry.audit.state import SinkState
 
 MAX_WAITING_LINES: Final = 100_000
@@ -111,7 +112,7 @@ class StreamSink(ThreadSink):
     What waits for the reader beyond a bound is left out here and counted: the journal has it.
 
     Args:
-        stream: unbuffered or buffered; flushed after each batch.
+        stream: with a file descriptor, and used by nobody else.
         name: in messages.
         max_waiting: lines.
     """
@@ -159,8 +160,8 @@ class StreamSink(ThreadSink):
 
     def _write(self, batch: Sequence[Written]) -> bool:
         try:
-            self._stream.write(b"".join(part for each in batch for part in (each.line.data, b"\n")))
-            self._stream.flush()
+            # Past the stream's own buffer: the interpreter could not end while a thread waits inside it.
+            write_all(self._stream.fileno(), b"".join(part for each in batch for part in (each.line.data, b"\n")))
         except (OSError, ValueError) as error:
             self._fault = f"cannot write: {error}"
             return False

@@ -4,21 +4,24 @@ import asyncio
 import errno
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from placewright.telemetry.audit import OFF, Entry, EntryKind, Trail, TrailState
 from placewright.telemetry.audit.journal import Journal, RealDisk
 from placewright.telemetry.audit.reader import Choice, records_of
-from placewright.telemetry.audit.record import hash_of
+from placewright.telemetry.audit.record import body_of, hash_of
 from placewright.telemetry.audit.segments import name_of, segments
 from placewright.telemetry.audit.sinks import StreamSink
-from tests.support.audit_journals import decision, look, write_journal
+from tests.support.audit_journals import at, decision, look, write_journal
 
 LIMIT_S = 20.0
 QUICK = (0.01, 0.05)
@@ -237,22 +240,29 @@ def test_plans_of_the_past_are_found_across_restarts_and_files(tmp_path: Path) -
 
 
 def test_a_journal_that_is_being_written_is_intact_at_any_moment(tmp_path: Path) -> None:
-    async def work() -> list[object]:
-        trail = Trail(Journal(tmp_path, segment_bytes=20_000))
-        wrong: list[object] = []
-        async with running(trail):
-            trail.record(decision(1))
-            assert await trail.flush(LIMIT_S)
-            for number in range(2, 60):
-                for more in range(10):
-                    trail.record(decision(1000 * number + more))
-                report = await asyncio.to_thread(look, tmp_path)
-                wrong += report.findings
-            assert await trail.flush(LIMIT_S)
-        return wrong
+    journal = Journal(tmp_path, segment_bytes=20_000)
+    journal.open()
+    done = threading.Event()
 
-    assert not asyncio.run(work())
-    assert len(segments(tmp_path)) > 2
+    def write() -> None:
+        number = 0
+        while not done.is_set():
+            number += 1
+            journal.append([(body_of(decision(number)), at(number))])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    wrong: list[object] = []
+    deadline = time.monotonic() + LIMIT_S
+    while len(segments(tmp_path)) < 4 and time.monotonic() < deadline:
+        wrong += look(tmp_path).findings
+    done.set()
+    writer.join()
+    journal.close()
+
+    assert not wrong
+    assert len(segments(tmp_path)) >= 4
+    assert look(tmp_path).intact
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -296,25 +306,28 @@ def test_standard_output_gets_the_lines_of_the_journal(tmp_path: Path) -> None:
 
 def test_a_reader_that_does_not_read_holds_nothing_up(tmp_path: Path) -> None:
     reading, writing = os.pipe()
+    drain = threading.Thread(target=_drain, args=(reading,), daemon=True)
 
-    async def work() -> None:
-        with os.fdopen(writing, "wb") as stream:
-            trail = Trail(Journal(tmp_path), [StreamSink(stream, max_waiting=50)])
-            async with running(trail):
-                for number in range(2_000):  # far more than a pipe holds
-                    trail.record(decision(number, padding=200))
-                state = await until(trail, lambda state: state.queued == 0 and state.sinks[0].lost > 0)
-                assert state.sinks[0].pending == 50
+    async def work(stream: BinaryIO) -> None:
+        trail = Trail(Journal(tmp_path), [StreamSink(stream, max_waiting=50)])
+        async with running(trail):
+            try:
+                for number in range(300):
+                    trail.record(decision(number, padding=4_000))  # so that 50 lines are more than a pipe holds
+                state = await until(trail, lambda state: state.queued == 0 and state.sinks[0].pending == 50)
+                assert state.sinks[0].lost > 0
                 assert state.sinks[0].lag_seconds > 0
+                assert not state.fault
                 assert not await trail.flush(0.05)
-                drain = threading.Thread(target=_drain, args=(reading,), daemon=True)
+            finally:
                 drain.start()
-                assert await trail.flush(LIMIT_S)
-        drain.join(LIMIT_S)
+            assert await trail.flush(LIMIT_S)
 
-    asyncio.run(work())
+    with os.fdopen(writing, "wb") as stream:
+        asyncio.run(work(stream))
+    drain.join(LIMIT_S)
 
-    assert kinds(tmp_path).count("Decision") == 2_000
+    assert kinds(tmp_path).count("Decision") == 300
     assert look(tmp_path).intact
 
 
@@ -361,3 +374,36 @@ def test_off_keeps_nothing() -> None:
             await task
 
     asyncio.run(work())
+
+
+_ENDS = """
+import asyncio, sys, pathlib
+from contextlib import suppress
+from placewright.telemetry.audit import Trail
+from placewright.telemetry.audit.journal import Journal
+from placewright.telemetry.audit.sinks import StreamSink
+from tests.support.audit_journals import decision
+
+async def work():
+    trail = Trail(Journal(pathlib.Path(sys.argv[1])), [StreamSink(sys.stdout.buffer)])
+    task = asyncio.create_task(trail.run())
+    for number in range(300):
+        trail.record(decision(number, padding=4_000))
+    assert not await trail.flush(0.5)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+asyncio.run(work())
+"""
+
+
+def test_the_process_ends_although_nobody_reads_its_output(tmp_path: Path) -> None:
+    root = Path(__file__).parents[4]
+    command = [sys.executable, "-c", _ENDS, str(tmp_path / "journal")]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.wait(LIMIT_S) == 0
+        assert process.stderr is not None
+        assert not process.stderr.read()
+
+    assert kinds(tmp_path / "journal").count("Decision") == 300
