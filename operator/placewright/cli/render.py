@@ -235,15 +235,15 @@ def _settings(options: dict[str, Any]) -> "Settings":
             hostnames=tuple(_name(each.removeprefix("*."), "--hostname") and each for each in hostnames),
             inference_pools=backends == "inference-pools",
         )
-    secret, _, key = options.pop("token_secret").partition("/")
-    claim = options.pop("cache_claim")
+    token, claim = options.pop("token_secret"), options.pop("cache_claim")
+    secret, _, key = token.partition("/")
     return Settings(
         image=_image(options.pop("image")),
         runtime=options.pop("runtime"),
         models=_models(options.pop("models")),
         cache_claim=_name(claim, "--cache-claim") if claim else "",
-        token_secret=_name(secret, "--token-secret") if secret else "",
-        token_key=key or "token",
+        token_secret=_name(secret, "--token-secret") if token else "",
+        token_key=_key(key) if key else "token",
         start_seconds=float(math.ceil(options.pop("start_within"))),
         route=route,
     )
@@ -272,6 +272,16 @@ def _name(text: str, option: str) -> str:
 
     if len(text) > 253 or re.fullmatch(SUBDOMAIN_PATTERN.strip("^$"), text) is None:
         raise click.UsageError(f"{option}: got {text!r}, wants {PATTERN_WORDS[SUBDOMAIN_PATTERN]}")
+    return text
+
+
+def _key(text: str) -> str:
+    import re  # noqa: PLC0415 - --help needs none of it
+
+    from placewright.api.base import DATA_KEY_PATTERN, PATTERN_WORDS  # noqa: PLC0415
+
+    if re.fullmatch(DATA_KEY_PATTERN.strip("^$"), text) is None:
+        raise click.UsageError(f"--token-secret: got {text!r}, wants {PATTERN_WORDS[DATA_KEY_PATTERN]}")
     return text
 
 

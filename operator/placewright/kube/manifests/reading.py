@@ -39,10 +39,9 @@ def of_status(request: core.Request, plan: Json, sites: Mapping[str, Site]) -> W
     try:
         read = written.Plan.model_validate(plan)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise RenderRefusedError(
-            f"status.plan{'.' if where else ''}{where} is not as Placewright writes it", change="plan the request anew"
-        ) from None
+        raise _spoiled(".".join(str(part) for part in error.errors()[0]["loc"])) from None
+    if not read.layouts or any(layout.replicas < 1 or not layout.stages for layout in read.layouts):
+        raise _spoiled("layouts")
     layouts = (
         Serving(
             replicas=layout.replicas,
@@ -55,6 +54,11 @@ def of_status(request: core.Request, plan: Json, sites: Mapping[str, Site]) -> W
         for layout in sorted(read.layouts, key=lambda one: one.weight, reverse=True)
     )
     return _work(request, read.id, tuple(layouts), sites, approved=read.state == core.PlanState.APPROVED.value)
+
+
+def _spoiled(where: str) -> RenderRefusedError:
+    path = f"status.plan.{where}" if where else "status.plan"
+    return RenderRefusedError(f"{path} is not as Placewright writes it", change="plan the request anew")
 
 
 def _stage(given: written.Stage) -> core.Stage:
