@@ -40,8 +40,14 @@ def test_a_fault_keeps_its_words_while_it_is_of_the_same_kind() -> None:
 
 
 def test_gates_come_back_from_a_status_without_what_somebody_has_spoiled() -> None:
-    good = {"name": "CostPerHour", "limit": 4, "actual": 2.5, "headroomPercent": 37.5, "result": "Pass"}
-    bad = [{"name": "CostPerHour"}, {**good, "result": "Maybe"}, {**good, "limit": "much"}]
+    good: dict[str, object] = {
+        "name": "CostPerHour",
+        "limit": 4,
+        "actual": 2.5,
+        "headroomPercent": 37.5,
+        "result": "Pass",
+    }
+    bad: list[dict[str, object]] = [{"name": "CostPerHour"}, {**good, "result": "Maybe"}, {**good, "limit": "much"}]
     assert outcomes_of([*bad, good]) == (
         GateOutcome(name="CostPerHour", limit=4.0, actual=2.5, headroom_percent=37.5, result=GateResult.PASS),
     )
