@@ -77,7 +77,7 @@ def test_edits_suspension_and_deletion(operator: OperatorProcess, placements: Pl
     assert best["state"] == "Blocked"
     assert [gate["result"] for gate in blocked["status"]["blocked"]["gates"]] == ["Fail"]
     labels = {"namespace": placements.namespace, "name": "chat"}
-    assert operator.samples("cost_gate_blocked", gate="CostPerHour", **labels) == [1.0]
+    operator.wait(lambda: operator.samples("cost_gate_blocked", gate="CostPerHour", **labels) == [1.0], "the series")
 
     placements.patch("chat", {"gates": None})
     assert settled(operator, placements, "chat")["status"]["plan"]["id"] == first["id"]

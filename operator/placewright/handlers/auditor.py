@@ -1,6 +1,7 @@
 """What the operator tells the audit trail, and the trail that its options ask for."""
 
 import asyncio
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from placewright.telemetry.audit.journal import Journal
 from placewright.telemetry.audit.sinks import Sink, StreamSink
 from placewright.telemetry.prices.watch import PriceEvent
 from placewright.telemetry.views import Key
+
+log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.1
 
@@ -59,23 +62,36 @@ class Auditor:
     Args:
         trail: the journal.
         listed: whether every request was seen once.
+
+    Attributes:
+        starting: whether plans that are seen are still looked up.
+        fault: why nothing is recorded any more; empty: all is well, or the trail itself says what is not.
     """
 
     def __init__(self, trail: AuditTrail, *, listed: Callable[[], bool]) -> None:
         self._trail = trail
         self._listed = listed
-        self._waiting: dict[str, Json] | None = {}
+        self.starting = trail.state().enabled
+        self._seen: set[str] = set()
+        self._waiting: dict[str, Json] = {}
+        self.fault = ""
 
     def seen(self, resource: Json) -> None:
-        """An object as it was stored; at a start its plan is to be looked up."""
+        """An object as it was stored; at a start its plan is looked up."""
         uid = str(resource["metadata"]["uid"])
-        if self._waiting is not None and _plan_id(resource):
-            self._waiting.setdefault(uid, resource)
+        if not self.starting or uid in self._seen:
+            return
+        self._seen.add(uid)
+        if not _plan_id(resource):
+            return
+        if self._trail.indexed:
+            self._found(resource)
+        else:
+            self._waiting[uid] = resource
 
     def written(self, before: Json, stored: Json) -> None:
         """A status was written."""
-        uid = str(stored["metadata"]["uid"])
-        waiting = self._waiting.pop(uid, None) if self._waiting else None
+        waiting = self._waiting.pop(str(stored["metadata"]["uid"]), None)
         if waiting is not None:
             self._found(waiting)  # before what takes its place
         for entry in entries_of(before, stored):
@@ -103,10 +119,24 @@ class Auditor:
         )
 
     async def run(self) -> None:
-        """Records what was found at the start, once all is known that it takes; then there is nothing more to do."""
+        """Writes the trail until cancelled, and what was found at the start. No fault of it ends the operator."""
+        finding = asyncio.create_task(self._find())
+        try:
+            await self._trail.run()
+        except Exception as error:
+            log.exception("the audit trail has ended")
+            self.fault = f"audit trail: ended by {type(error).__name__}, and needs a restart"
+            await asyncio.Event().wait()
+        finally:
+            finding.cancel()
+
+    async def _find(self) -> None:
+        """Looks up what came before the journal could be looked into; ends once all was listed."""
         while not (self._trail.indexed and self._listed()):  # noqa: ASYNC110 - two things, neither of which has an event
             await asyncio.sleep(_POLL_SECONDS)
-        waiting, self._waiting = self._waiting or {}, None
+        self.starting = False
+        self._seen.clear()
+        waiting, self._waiting = self._waiting, {}
         for resource in waiting.values():
             self._found(resource)
 

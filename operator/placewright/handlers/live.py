@@ -31,7 +31,7 @@ from placewright.telemetry.views import Key
 log = logging.getLogger(__name__)
 
 _ITEMS_BETWEEN_TURNS = 20  # a request takes a part of a millisecond; the loop must not be held
-_LEAST_PAUSE_SECONDS = 0.2  # between two cycles, however many new requests come
+_LEAST_PAUSE_SECONDS = 1.0  # between two cycles, however many new requests come
 
 
 class Book(Protocol):
@@ -220,11 +220,11 @@ class LiveInputs:
                 except Exception:
                     # A fault of one cycle must not end the operator; what is in force stays.
                     log.exception("live figures were not refreshed")
-                spent = time.monotonic() - began
-                await asyncio.sleep(_LEAST_PAUSE_SECONDS)
+                least = min(_LEAST_PAUSE_SECONDS, self._interval_seconds)
+                await asyncio.sleep(least)
                 with contextlib.suppress(TimeoutError):
-                    pause = max(0.0, self._interval_seconds - spent - _LEAST_PAUSE_SECONDS)
-                    await asyncio.wait_for(self._wanted.wait(), pause)
+                    pause = self._interval_seconds - (time.monotonic() - began)
+                    await asyncio.wait_for(self._wanted.wait(), max(0.0, pause))
         finally:
             await self._connection.close()
 

@@ -244,7 +244,7 @@ class Operator:
             server.stop()
 
     async def _run_parts(self) -> None:
-        auditing = self._spawn(self.trail.run(), "audit trail")
+        auditing = self._spawn(self.auditor.run(), "audit trail")
         parts = [
             auditing,
             self._spawn(self._ticking(), "tick"),
@@ -254,7 +254,6 @@ class Operator:
         stopped = self._spawn(self._stop.wait(), "stop")
         watch_stop = asyncio.Event()
         watch: asyncio.Task[Any] | None = None
-        found: asyncio.Task[Any] | None = None
         try:
             await self._wait_for_crd()
             if self._stop.is_set():
@@ -275,7 +274,6 @@ class Operator:
             listing = self.intake.run(self._client, options.namespaces, interval_seconds=options.resync_seconds)
             parts.append(self._spawn(listing, "list"))
             watch = self._spawn(self._watch(watch_stop), "watch")
-            found = self._spawn(self.auditor.run(), "audit of the start")
             await asyncio.wait({stopped, watch, *parts}, return_when=asyncio.FIRST_COMPLETED)
             failed = next((part for part in (watch, *parts) if part.done()), None)
             if failed is not None:
@@ -286,7 +284,7 @@ class Operator:
                 log.warning("the audit trail is not sent in full; the journal keeps what its sinks lack")
         finally:
             # Ours first: kopf waits for every task that it does not know. The trail last: others may record still.
-            ours = [part for part in (stopped, found, *parts) if part is not None and part is not auditing]
+            ours = [part for part in (stopped, *parts) if part is not auditing]
             for part in ours:
                 part.cancel()
             await asyncio.gather(*ours, return_exceptions=True)
@@ -365,7 +363,8 @@ class Operator:
     def _notices(self) -> list[str]:
         """What /readyz tells and no restart would mend."""
         fault = self.book.server_fault
-        return [*self.trail.state().faults, *([] if fault is None else [f"Prometheus: {fault}"])]
+        faults = [*self.trail.state().faults, *([] if fault is None else [f"Prometheus: {fault}"])]
+        return [*faults, *([self.auditor.fault] if self.auditor.fault else [])]
 
     def _on_gone(self, key: Key) -> None:
         self.fleet.gone(key)

@@ -12,7 +12,7 @@ from placewright.core.errors import InvalidRequestError
 from placewright.handlers.auditor import Auditor, trail_of
 from placewright.handlers.options import OperatorOptions
 from placewright.handlers.records import entries_of
-from placewright.telemetry.audit import OFF, Entry, EntryKind, NoTrail, Trail
+from placewright.telemetry.audit import OFF, Entry, EntryKind, NoTrail, Trail, TrailState
 from tests.support.requests import Json, condition, stored
 
 PLAN = {"id": "p-1", "state": "Approved", "costPerHour": 4.0}
@@ -23,12 +23,21 @@ class FakeTrail(NoTrail):
         self.known = known
         self.indexed = False
         self.entries: list[Entry] = []
+        self.ends: Exception | None = None
+
+    def state(self) -> TrailState:
+        return TrailState(enabled=True)
 
     def record(self, entry: Entry) -> None:
         self.entries.append(entry)
 
     def last_plan(self, uid: str) -> str:
         return self.known.get(uid, "")
+
+    async def run(self) -> None:
+        if self.ends is not None:
+            raise self.ends
+        await super().run()
 
 
 def status(plan: Json | None = None, **more: Any) -> Json:
@@ -100,17 +109,40 @@ def test_a_plan_that_comes_back_is_a_rollback_by_whoever_asked() -> None:
 # ---------------------------------------------------------------------------------------------------- at a start
 
 
-def start(trail: FakeTrail, *resources: Json, before: Callable[[Auditor], None] = lambda _: None) -> None:
-    async def run() -> None:
-        auditor = Auditor(trail, listed=lambda: True)
+def start(trail: FakeTrail, *resources: Json, before: Callable[[Auditor], None] = lambda _: None) -> Auditor:
+    """A start: objects are seen, then the journal can be looked into, then the list is whole."""
+
+    async def run() -> Auditor:
+        listed = False
+        auditor = Auditor(trail, listed=lambda: listed)
+        running = asyncio.create_task(auditor.run())
         for resource in resources:
             auditor.seen(resource)
         before(auditor)
-        trail.indexed = True
-        await auditor.run()
+        trail.indexed = listed = True
+        async with asyncio.timeout(10):
+            while auditor.starting:  # noqa: ASYNC110 - no seam
+                await asyncio.sleep(0.01)
         auditor.seen(stored("late", uid="u-9", status=status(PLAN)))
+        assert not running.done()
+        running.cancel()
+        return auditor
 
-    asyncio.run(run())
+    return asyncio.run(run())
+
+
+def test_a_journal_that_is_ready_is_asked_at_once_and_about_each_object_once() -> None:
+    trail = FakeTrail({})
+    trail.indexed = True
+    found = stored(status=status(PLAN))
+    start(trail, found, found, stored(version=11, status=status({**PLAN, "id": "p-2"})))
+    assert [entry.plan_id for entry in trail.entries] == ["p-1"]
+
+
+def test_a_trail_that_ends_does_not_end_the_operator_and_is_told() -> None:
+    trail = FakeTrail({})
+    trail.ends = RuntimeError("disk")
+    assert start(trail).fault == "audit trail: ended by RuntimeError, and needs a restart"
 
 
 def test_plans_that_the_journal_does_not_know_are_recorded_as_found() -> None:
