@@ -47,6 +47,11 @@ def workload_name(request: str, layout: str) -> str:
     return f"{service_name(request)[: LONGEST_NAME - _DIGITS - 1].rstrip('-')}-{layout}"
 
 
+def backend_name(workload: str) -> str:
+    """The Service of a workload. A LeaderWorkerSet makes one with its own name, by which its Pods find each other."""
+    return f"{workload}-http"
+
+
 def label_value(text: str) -> str:
     """The text as the value of a label: `meta-llama/Llama-3.1-8B` becomes `meta-llama-Llama-3.1-8B`."""
     return _NOT_IN_LABELS.sub("-", text)[:_LONGEST_LABEL].strip("-_.")

@@ -48,7 +48,7 @@ def _traffic(work: Work, settings: Settings, parts: list[Part]) -> Iterator[Mani
         return
     backends = [
         Backend(
-            name=part.name,
+            name=part.name if settings.route.inference_pools else names.backend_name(part.name),
             request=work.name,
             layout=part.digest,
             port=part.engine.port,

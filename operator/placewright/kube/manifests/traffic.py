@@ -21,12 +21,11 @@ class Backend:
     """A workload that takes a share of the traffic.
 
     Attributes:
-        name: of the workload, and of its Service or InferencePool.
+        name: of its Service or InferencePool.
         request: of whom it is a part.
         layout: digest of its layout.
         port: of its Pods.
         weight: its share, 0..1.
-        metadata: gives the metadata of an object its name.
     """
 
     name: str

@@ -53,11 +53,21 @@ def test_a_route_shares_by_weight_over_services() -> None:
     assert spec["rules"] == [
         {
             "backendRefs": [
-                {"kind": "Service", "name": names[0], "port": 8000, "weight": 7000},
-                {"kind": "Service", "name": names[1], "port": 8000, "weight": 3000},
+                {"kind": "Service", "name": f"{names[0]}-http", "port": 8000, "weight": 7000},
+                {"kind": "Service", "name": f"{names[1]}-http", "port": 8000, "weight": 3000},
             ]
         }
     ]
+
+
+def test_no_service_has_the_name_that_a_leader_worker_set_takes() -> None:
+    work = a_work(a_layout((16, 16)), sites=[a_site(gpus_per_node=2, rooms=(2, 2))])
+    for route in (None, Route(gateway="public")):
+        group, *others = render(work, replace(SETTINGS, route=route))
+        assert group["kind"] == "LeaderWorkerSet"
+        services = [each["metadata"]["name"] for each in others if each["kind"] == "Service"]
+        assert services
+        assert group["metadata"]["name"] not in services
 
 
 def test_a_route_over_inference_pools() -> None:
