@@ -1,11 +1,11 @@
-"""`make bench`: the planner, the fleet, then the operator and its fleet on the real API server."""
+"""`make bench`: the planner, the fleet, the audit journal; operator, fleet and live inputs on the real API server."""
 
 import argparse
 import sys
 
 from bench import core_bench, fleet_bench
 
-PARTS = ("planner", "fleet", "operator", "operator-fleet")
+PARTS = ("planner", "fleet", "operator", "operator-fleet", "live", "audit")
 
 
 def main() -> int:
@@ -43,6 +43,14 @@ def main() -> int:
         from bench import operator_fleet_bench  # noqa: PLC0415 - as above
 
         operator_fleet_bench.run()
+    if "live" in wanted:
+        from bench import live_bench  # noqa: PLC0415 - as above
+
+        live_bench.run()
+    if "audit" in wanted:
+        from bench import audit  # noqa: PLC0415 - as above
+
+        audit.run()
     return 0
 
 

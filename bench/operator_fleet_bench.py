@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,13 +60,13 @@ class Measured:
 class Probed(OperatorProcess):
     """The operator with its parts timed."""
 
-    def __init__(self, kubeconfig: Path, folder: Path, *, namespace: str) -> None:
+    def __init__(self, kubeconfig: Path, folder: Path, *, namespace: str, options: Sequence[str] = ()) -> None:
         super().__init__(kubeconfig, folder)
         self.spans = folder / "spans"
         command = [sys.executable, "-m", "bench.operator_fleet_probe", "run", "--metrics-address=127.0.0.1:0"]
         env = {**os.environ, "KUBECONFIG": str(kubeconfig), "SPANS": str(self.spans)}
         self.process = ManagedProcess(
-            "operator", [*command, f"--namespace={namespace}"], folder / "operator.log", env, ROOT
+            "operator", [*command, f"--namespace={namespace}", *options], folder / "operator.log", env, ROOT
         )
 
     def told(self, until: float) -> dict[str, tuple[int, float]]:
@@ -77,6 +77,15 @@ class Probed(OperatorProcess):
             if span["began"] <= until:
                 count, seconds = found.get(span["name"], (0, 0.0))
                 found[span["name"]] = count + 1, seconds + min(span["ended"], until) - span["began"]
+        return found
+
+    def lasted(self, since: float) -> dict[str, list[float]]:
+        """How long each call took in seconds, of those that began after a moment and have ended."""
+        found: dict[str, list[float]] = {}
+        for line in self.spans.read_text(encoding="utf-8").splitlines():
+            span = json.loads(line)
+            if span["began"] >= since:
+                found.setdefault(span["name"], []).append(span["ended"] - span["began"])
         return found
 
 

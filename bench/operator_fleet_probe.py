@@ -53,14 +53,17 @@ def run() -> None:
 
 
 def _watched() -> tuple[tuple[Any, str], ...]:
+    from placewright.handlers.fleet import Fleet  # noqa: PLC0415 - as in `run`
     from placewright.handlers.fleet_solutions import FleetSolutions  # noqa: PLC0415 - as in `run`
     from placewright.handlers.intake import Intake  # noqa: PLC0415
     from placewright.handlers.kinds import KindStatuses  # noqa: PLC0415
+    from placewright.handlers.live import LiveInputs  # noqa: PLC0415
     from placewright.handlers.members import Members  # noqa: PLC0415
     from placewright.handlers.publisher import Publisher  # noqa: PLC0415
     from placewright.handlers.reflector import Reflector  # noqa: PLC0415
     from placewright.handlers.solver import SolverPool  # noqa: PLC0415
     from placewright.handlers.surveyor import Surveyor  # noqa: PLC0415
+    from placewright.telemetry.prometheus.book import QueryBook  # noqa: PLC0415
 
     return (
         (Reflector, "resync"),
@@ -72,6 +75,9 @@ def _watched() -> tuple[tuple[Any, str], ...]:
         (Surveyor, "refresh"),
         (Publisher, "publish"),
         (KindStatuses, "write"),
+        (LiveInputs, "refresh"),
+        (QueryBook, "ask"),
+        (Fleet, "weigh"),
     )
 
 
