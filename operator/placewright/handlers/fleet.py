@@ -215,6 +215,7 @@ class Fleet:
         self._mind_rules()
         live = self._parts.live
         looked_up = await live.prepare()
+        await self._parts.members.read(survey, live.in_force())
         await live.look()
         world = await self._parts.members.world(survey, datetime.now(UTC), live=live.in_force(), steering=live.ramps)
         planned = await self._parts.solutions.decide(world.snapshot)

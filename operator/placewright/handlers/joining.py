@@ -1,6 +1,6 @@
 """Which requests are planned together by the fleet, and which want live figures: read from the plain object."""
 
-from placewright.api.annotations import rollback_to
+from placewright.api.annotations import ROLLBACK_TO
 from placewright.core.model import Ceiling
 from placewright.handlers.cache import Json
 
@@ -43,7 +43,7 @@ def joins(resource: Json) -> bool:
         or "maxObservedCostDriftPercent" in gates
         or "ramp" in spec
         or watches(resource)
-        or rollback_to(resource)
+        or ROLLBACK_TO in (resource["metadata"].get("annotations") or {})  # also one that means nothing, to say so
     )
 
 

@@ -170,7 +170,9 @@ class Members:
         key, metadata = key_of(resource), resource["metadata"]
         before = self._members.get(key)
         same = before is not None and before.uid == metadata["uid"]
-        kept = before if before is not None and same and before.generation == int(metadata["generation"]) else None
+        commands = _commands(metadata)  # reading a request says what of them means nothing
+        asked = int(metadata["generation"]), commands
+        kept = before if before is not None and same and (before.generation, before.commands) == asked else None
         member = Member(
             uid=metadata["uid"],
             generation=int(metadata["generation"]),
@@ -178,7 +180,7 @@ class Members:
             selects_pools="poolSelector" in resource["spec"],
             joins=joins(resource),
             watches=watches(resource),
-            commands=_commands(metadata),
+            commands=commands,
             live=NO_LIVE if kept is None else kept.live,
             ramp=None if kept is None else kept.ramp,
             request=None if kept is None else kept.request,
@@ -215,9 +217,8 @@ class Members:
             live: the figures in force of members that watch some; who watches and is not among them waits.
             steering: what plans members count as having; None: those of their statuses.
         """
-        figures = {} if live is None else live
         steering = steering or StoredPlans()
-        await self._read_all(survey, figures)
+        await self.read(survey, live)
         members = self._members
         blind = {key for key, member in members.items() if survey.fault and member.selects_pools}
         unseen = {key for key, member in members.items() if live is not None and member.watches and key not in live}
@@ -265,7 +266,9 @@ class Members:
             steering.note_short(key, short.get(key, ""))
         return rooms
 
-    async def _read_all(self, survey: Survey, live: Mapping[Key, Live]) -> None:
+    async def read(self, survey: Survey, live: Mapping[Key, Live] | None = None) -> None:
+        """Reads requests again where what they are read with has changed; arguments as of `world`."""
+        live = live or {}
         outline = _outline(survey)
         if outline != self._read.outline:
             self._read.outline = outline

@@ -327,3 +327,16 @@ def test_a_first_plan_that_is_left_has_nothing_before_it() -> None:
         assert ramp(subject)["phase"] == "RolledBack"
 
     play(scenario, chat())
+
+
+def test_annotations_that_mean_nothing_are_told_and_passed_over() -> None:
+    async def scenario(subject: Subject, clock: Clock) -> None:
+        del clock
+        (line,) = subject.api.request("chat")["status"]["warnings"]
+        assert line.startswith(f"metadata.annotations[{ROLLBACK_TO}]: got 'the last one', wants the id of a plan")
+        assert subject.where("chat") == {"cheap": 2}
+        subject.apply(fleet_request("chat", 2))
+        await rest(subject)
+        assert "warnings" not in subject.api.request("chat")["status"]
+
+    play(scenario, annotated(fleet_request("chat", 2), **{ROLLBACK_TO: "the last one"}))
