@@ -18,7 +18,7 @@ from placewright.telemetry.audit.verify import KnownHead, material_of, verify
 from tests.support.audit_journals import decision
 from tests.support.s3_server import S3Server
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 
 
 class Site:
@@ -141,7 +141,7 @@ def test_what_was_written_while_the_bucket_was_away_is_caught_up(
         await asyncio.to_thread(server.stop)
         began = time.monotonic()
         fill(trail, 6, 200)
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 5.0
         state = await sink_state(trail, lambda sink: bool(sink.fault) and sink.pending >= 200)
         assert "no answer" in state.fault
         assert state.lag_seconds > 0

@@ -118,7 +118,7 @@ def test_a_slow_answer_ends_with_the_timeout(behaviour: bad.Behaviour) -> None:
     found = fault(behaviour, timeout_seconds=0.4)
     assert found.kind is FaultKind.TIMEOUT
     assert found.text == "no answer in 0.4 s"
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 20.0  # the server itself would take a minute, or for ever
 
 
 def test_a_huge_answer_is_read_no_further_than_allowed() -> None:
