@@ -177,11 +177,12 @@ class Market:
         return str(condition(self.placements.get(name), "InputsFresh").get("reason", ""))
 
     def records(self) -> list[Json]:
-        """All records of the audit journal."""
+        """All records of the audit journal; a line that is still being written is none."""
         lines = [
             line
             for file in sorted((self.folder / "audit").glob("*.jsonl"))
-            for line in file.read_text(encoding="utf-8").splitlines()
+            for line in file.read_text(encoding="utf-8").splitlines(keepends=True)
+            if line.endswith("\n")
         ]
         return [json.loads(line) for line in lines]
 
