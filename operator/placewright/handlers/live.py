@@ -193,7 +193,6 @@ class LiveInputs:
         self._read: dict[Key, _Read] = {}
         self._wanted = asyncio.Event()
         self.views: dict[Key, LiveView] = {}
-        self.last_cycle: float | None = None
 
     def want(self) -> None:
         """A request wants figures that nobody has asked for yet."""
@@ -236,7 +235,6 @@ class LiveInputs:
         queries = dict.fromkeys(query for each in asking.values() for query in each.wants.queries)
         entries = await self._book.ask(queries)
         changed = await self._take(asking, entries)
-        self.last_cycle = self._now()
         if await self._scale().weigh() or changed:
             self._scale().trigger()
 

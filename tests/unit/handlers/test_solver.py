@@ -1,12 +1,15 @@
 import asyncio
+import math
 import os
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from placewright.api.convert import to_request
 from placewright.api.parse import parse
+from placewright.core.demand import Fault
 from placewright.core.model import Request, SolveStatus
 from placewright.handlers.solver import Solved, SolveFailed, SolveOutcome, SolverPool
 from tests.controlplane.processes import wait_until
@@ -108,3 +111,24 @@ def test_no_process_is_started_before_it_is_needed_and_none_is_left() -> None:
 
     with_pool(scenario)
     wait_until(lambda: not solver_processes(), 10, "the solver process to end")
+
+
+def test_a_forecast_is_made_in_a_solver_process() -> None:
+    hours = [(3600.0 * hour, 5.0 + 4.0 * math.sin(2.0 * math.pi * hour / 24.0)) for hour in range(24 * 4 + 1)]
+
+    async def scenario(pool: SolverPool) -> None:
+        made = await pool.forecast(tuple(_half_hours(hours)), 12 * 3600.0, timeout_seconds=60.0)
+        assert isinstance(made, Solved)
+        assert made.decision == pytest.approx(9.0, rel=0.2)
+        short = await pool.forecast(tuple(hours[:5]), 3600.0, timeout_seconds=60.0)
+        assert isinstance(short, Solved)
+        assert isinstance(short.decision, Fault)
+        assert "48h" in short.decision.text
+
+    with_pool(scenario, memory_mib=2048)
+
+
+def _half_hours(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """With a point between each two."""
+    between = [((a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0) for a, b in pairwise(points)]
+    return sorted([*points, *between])

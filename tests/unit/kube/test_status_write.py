@@ -79,6 +79,7 @@ def test_an_undisturbed_write_takes_one_patch() -> None:
     assert written.result is WriteResult.WRITTEN
     assert written.stored is not None
     assert written.stored["status"] == {"observedGeneration": 1}
+    assert written.replaced == stored()
     assert len(server.patches) == 1
 
 
@@ -106,6 +107,8 @@ def test_a_rivals_status_is_read_and_the_write_rendered_anew() -> None:
     assert server.resource is not None
     assert server.resource["status"]["after"] == 5
     assert rendered == [{"observedGeneration": -1}, {"rival": 5}]
+    assert written.replaced is not None
+    assert written.replaced["status"] == {"rival": 5}, "what really was replaced"
 
 
 def test_a_rival_faster_than_us_cannot_starve_the_write() -> None:
