@@ -217,3 +217,23 @@ def test_pool_statuses_tell_what_plans_take_and_are_written_once() -> None:
         assert len(subject.api.writes) == writes
 
     play(scenario, CHEAP, wanting("a", 4), wanting("b", 2))
+
+
+def test_a_policy_on_observed_costs_has_every_request_planned_with_its_present_plan_in_view() -> None:
+    private = [{"name": "own", "gpu": "L40S", "nodes": 1, "gpusPerNode": 8, "pricePerGPUHour": 1.0}]
+    alone = fleet_request("alone", 1, pools=private, workload={"inputTokens": 512, "outputTokens": 128})
+    del alone["spec"]["poolSelector"]
+
+    async def scenario(subject: Subject) -> None:
+        subject.apply(alone)
+        await rest(subject)
+        assert subject.members.get((NAMESPACE, "alone")) is None
+        subject.api.put("placementpolicies", policy("drift", gates={"maxObservedCostDriftPercent": 20}))
+        await until(lambda: subject.rejudged, "a new judgement")
+        subject.tell(copy.deepcopy(subject.api.request("alone")))
+        await until(lambda: subject.where("alone") == {"own": 1}, "a plan")
+        (gate,) = subject.api.request("alone")["status"]["gates"]
+        assert (gate["name"], gate["result"]) == ("ObservedCostDrift", "Unknown")
+        assert "nothing observes it" in gate["fault"]
+
+    play(scenario, CHEAP)
