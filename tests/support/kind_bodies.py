@@ -80,8 +80,27 @@ def full_fleet_request(name: str = "full-fleet") -> Json:
             "stabilization": {"minSavingsPercent": 5.5, "minDwell": "0s", "loadTime": "90s"},
             "performance": {"measurements": [], "profileRef": {"name": "mixture-l40s"}},
             "solver": {"method": "Exact", "timeLimit": "1m30s", "frontier": False},
+            "render": full_render(),
         },
     )
+
+
+def full_render() -> Json:
+    """How a plan is started, in which every field stands."""
+    return {
+        "image": "registry.example.com:5000/team/engine@sha256:0123",
+        "runtime": "sglang",
+        "checkpoint": "s3://bucket/mixture",
+        "checkpoints": [{"precision": "int4", "name": "private/mixture-AWQ"}],
+        "cacheClaim": "models",
+        "tokenSecret": {"name": "hugging-face", "key": "hf.token"},
+        "startWithin": "1h30m",
+        "route": {
+            "gateway": {"name": "public", "namespace": "gateways"},
+            "hostnames": ["chat.example.com", "*.example.com"],
+            "backends": "InferencePools",
+        },
+    }
 
 
 def full_demand_request(name: str = "full-demand") -> Json:

@@ -33,6 +33,9 @@ URL_PATTERN: Final = (
 DATA_KEY_PATTERN: Final = r"^[-._a-zA-Z0-9]+$"
 ABSOLUTE_PATH_PATTERN: Final = r"^/[A-Za-z0-9._/-]+$"
 LABEL_VALUE_PATTERN: Final = r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
+CHECKPOINT_PATTERN: Final = r"^[A-Za-z0-9/._][A-Za-z0-9/._:@+=~-]*$"  # never a flag, nor a variable of Kubernetes
+IMAGE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$"
+HOSTNAME_PATTERN: Final = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
 PATTERN_WORDS: Final = {
     DURATION_PATTERN: "a duration such as 50ms, 1.2s, 30m",
@@ -44,6 +47,9 @@ PATTERN_WORDS: Final = {
     URL_PATTERN: "an address such as http://opencost.opencost:9003, without user, password or query",
     DATA_KEY_PATTERN: "the key of a ConfigMap's data: letters, digits, - _ .",
     ABSOLUTE_PATH_PATTERN: "an absolute path of letters, digits, - _ . /",
+    CHECKPOINT_PATTERN: "a repository or a path: letters, digits and / . _ : @ + = ~ -",
+    IMAGE_PATTERN: "an image such as registry/name:tag or registry/name@digest",
+    HOSTNAME_PATTERN: "a host name such as chat.example.com or *.example.com",
     LABEL_VALUE_PATTERN: "the value of a label: letters, digits, - _ . with a letter or digit at both ends",
 }
 """Patterns in the words of the person who has to fix the value."""

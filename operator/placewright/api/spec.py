@@ -20,6 +20,7 @@ from placewright.api.gates_spec import REVENUE, Gates
 from placewright.api.hardware import Accelerator, GpuName, Interconnect, LabelSelector, Pool, SelectorTerm
 from placewright.api.model_spec import Architecture, LatentAttention, MixtureOfExperts, Model, Precision
 from placewright.api.ramp_spec import Ramp
+from placewright.api.render_spec import Render
 from placewright.api.workload_spec import Slo, TrafficClass, Workload
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Precision",
     "ProfileReference",
     "Ramp",
+    "Render",
     "Replicas",
     "SelectorTerm",
     "Slo",
@@ -286,6 +288,8 @@ class PlacementRequestSpec(Inert):
     """How a new plan takes its share of the traffic; all at once when left out."""
     observe_from: ObserveFrom | None = None
     """Where the tokens that are really served are counted; workload.demandFrom.preset counts them when left out."""
+    render: Render | None = None
+    """How the plan is started by the objects that `placewright render` prints; its options say it when left out."""
     stabilization: Stabilization = Field(default_factory=Stabilization, json_schema_extra={"default": {}})
     """What a better plan must offer before a plan that still holds is given up."""
     performance: Performance = Field(default_factory=Performance, json_schema_extra={"default": {}})

@@ -13,9 +13,10 @@ from placewright.cli.options import Asked, Seconds, asked, cluster_options, requ
 if TYPE_CHECKING:
     from placewright.cli.inputs import Job
     from placewright.cli.planning import Answer, Planned
-    from placewright.kube.manifests import Manifest, Settings, Work
+    from placewright.kube.manifests import Choices, Manifest, Route, Work
 
 _RUNTIMES: Final = ("vllm", "sglang", "triton")  # those of kube.manifests.ENGINES, which --help need not import
+_LONGEST: Final = 253
 _PRECISIONS: Final = ("bf16", "fp16", "fp8", "int8", "int4", "fp4")
 
 _CHOICES: Final = (
@@ -23,9 +24,7 @@ _CHOICES: Final = (
     click.option(
         "--runtime",
         type=click.Choice(_RUNTIMES),
-        default="vllm",
-        show_default=True,
-        help="What serves the plan; triton is TensorRT-LLM's trtllm-serve.",
+        help="What serves the plan; triton is TensorRT-LLM's trtllm-serve.  [default: vllm]",
     ),
     click.option(
         "--model",
@@ -45,9 +44,7 @@ _CHOICES: Final = (
     click.option(
         "--backends",
         type=click.Choice(["services", "inference-pools"]),
-        default="services",
-        show_default=True,
-        help="With --route: what the route leads to.",
+        help="With --route: what the route leads to.  [default: services]",
     ),
     click.option(
         "--cache-claim", metavar="NAME", default="", help="PersistentVolumeClaim for models; an emptyDir otherwise."
@@ -61,9 +58,7 @@ _CHOICES: Final = (
     click.option(
         "--start-within",
         type=Seconds(),
-        default="1h",
-        show_default=True,
-        help="How long loading the model may take before a Pod starts anew.",
+        help="How long loading the model may take before a Pod starts anew.  [default: 1h]",
     ),
 )
 
@@ -90,17 +85,17 @@ def render(ctx: click.Context, /, form: str, *, present: bool, **options: Any) -
 
     Plans the requests as `plan` does, and renders the plans; nothing is read from or written to a cluster unless
     --from-cluster is given, which reads. All requests are rendered or none: a plan that could not start is refused
-    with one line that says what to change.
+    with one line that says what to change. --image and what follows it win over spec.render of the requests.
     """
     from placewright.cli import emit  # noqa: PLC0415 - --help needs none of it
 
-    settings = _settings(options)
+    choices = _choices_of(options)
     given = asked(options)
     if present:
         _plans_nothing(given)
     if given.config_dir is not None:
         raise click.UsageError("--config-dir names no model that could be served; render wants -f or --from-cluster")
-    lines, code, objects = _rendered(given, settings, present=present)
+    lines, code, objects = _rendered(given, choices, present=present)
     for line in lines:
         click.echo(f"error: {line}", err=True)
     if not lines:
@@ -127,15 +122,16 @@ def _plans_nothing(given: Asked) -> None:
             raise click.UsageError(f"{name} is about planning, and --present plans nothing")
 
 
-def _rendered(given: Asked, settings: "Settings", *, present: bool) -> "tuple[list[str], int, list[Manifest]]":
+def _rendered(given: Asked, choices: "Choices", *, present: bool) -> "tuple[list[str], int, list[Manifest]]":
     """Errors, the exit code, and the objects of all requests in the order of the files."""
     from placewright.cli import emit  # noqa: PLC0415 - --help needs none of it
-    from placewright.kube.manifests import RenderRefusedError  # noqa: PLC0415
+    from placewright.kube.manifests import RenderRefusedError, settings_of  # noqa: PLC0415
     from placewright.kube.manifests import render as objects_of  # noqa: PLC0415
 
     scene = given.scene()
     inputs = given.inputs(scene)
     emit.notes(inputs.notes)
+    own = {asking.key: asking.resource.spec.render for asking in scene.requests}
     works = _present_works(inputs.jobs, scene.pools) if present else _planned_works(inputs, scene.pools)
     lines: list[str] = []
     codes: list[int] = []
@@ -147,7 +143,7 @@ def _rendered(given: Asked, settings: "Settings", *, present: bool) -> "tuple[li
                 lines.append(f"{job.title}: {fault}")
             continue
         try:
-            objects += objects_of(work, settings)
+            objects += objects_of(work, settings_of(own.get((job.namespace, job.name)), choices))
         except RenderRefusedError as error:
             codes.append(exits.BAD_INPUT if work.approved else exits.GATE_BLOCKS)
             lines.append(f"{job.title}: {error}")
@@ -219,33 +215,37 @@ def _suspended(job: "Job") -> int:
     return exits.PLANNED
 
 
-def _settings(options: dict[str, Any]) -> "Settings":
+def _choices_of(options: dict[str, Any]) -> "Choices":
     """Read the options of this command, and take them out."""
-    from placewright.kube.manifests import Route, Settings  # noqa: PLC0415 - --help needs none of it
+    from placewright.kube.manifests import Choices  # noqa: PLC0415 - --help needs none of it
 
-    gateway, hostnames, backends = options.pop("gateway"), options.pop("hostnames"), options.pop("backends")
-    if gateway is None and (hostnames or backends != "services"):
-        raise click.UsageError(f"{'--hostname' if hostnames else '--backends'} wants --route")
-    route = None
-    if gateway is not None:
-        namespace, _, name = gateway.rpartition("/")
-        route = Route(
-            gateway=_name(name, "--route"),
-            gateway_namespace=_name(namespace, "--route") if namespace else "",
-            hostnames=tuple(_name(each.removeprefix("*."), "--hostname") and each for each in hostnames),
-            inference_pools=backends == "inference-pools",
-        )
-    token, claim = options.pop("token_secret"), options.pop("cache_claim")
+    token, claim, image = options.pop("token_secret"), options.pop("cache_claim"), options.pop("image")
     secret, _, key = token.partition("/")
-    return Settings(
-        image=_image(options.pop("image")),
+    start_within = options.pop("start_within")
+    return Choices(
+        image=_image(image) if image else "",
         runtime=options.pop("runtime"),
         models=_models(options.pop("models")),
         cache_claim=_name(claim, "--cache-claim") if claim else "",
-        token_secret=_name(secret, "--token-secret") if token else "",
-        token_key=_key(key) if key else "token",
-        start_seconds=float(math.ceil(options.pop("start_within"))),
-        route=route,
+        token=(_name(secret, "--token-secret"), _key(key) if key else "token") if token else None,
+        start_seconds=float(math.ceil(start_within)) if start_within is not None else None,
+        route=_route(options.pop("gateway"), options.pop("hostnames"), options.pop("backends")),
+    )
+
+
+def _route(gateway: str | None, hostnames: tuple[str, ...], backends: str | None) -> "Route | None":
+    from placewright.kube.manifests import Route  # noqa: PLC0415 - --help needs none of it
+
+    if gateway is None:
+        if hostnames or backends:
+            raise click.UsageError(f"{'--hostname' if hostnames else '--backends'} wants --route")
+        return None
+    namespace, _, name = gateway.rpartition("/")
+    return Route(
+        gateway=_name(name, "--route"),
+        gateway_namespace=_name(namespace, "--route") if namespace else "",
+        hostnames=tuple(_hostname(each) for each in hostnames),
+        inference_pools=backends == "inference-pools",
     )
 
 
@@ -266,28 +266,36 @@ def _models(given: tuple[str, ...]) -> dict[str, str]:
 
 def _name(text: str, option: str) -> str:
     """A name of Kubernetes."""
-    import re  # noqa: PLC0415 - --help needs none of it
+    from placewright.api.base import SUBDOMAIN_PATTERN  # noqa: PLC0415 - --help needs none of it
 
-    from placewright.api.base import PATTERN_WORDS, SUBDOMAIN_PATTERN  # noqa: PLC0415
-
-    if len(text) > 253 or re.fullmatch(SUBDOMAIN_PATTERN.strip("^$"), text) is None:
-        raise click.UsageError(f"{option}: got {text!r}, wants {PATTERN_WORDS[SUBDOMAIN_PATTERN]}")
-    return text
+    return _matching(text, option, SUBDOMAIN_PATTERN)
 
 
 def _key(text: str) -> str:
-    import re  # noqa: PLC0415 - --help needs none of it
+    from placewright.api.base import DATA_KEY_PATTERN  # noqa: PLC0415 - as above
 
-    from placewright.api.base import DATA_KEY_PATTERN, PATTERN_WORDS  # noqa: PLC0415
+    return _matching(text, "--token-secret", DATA_KEY_PATTERN)
 
-    if re.fullmatch(DATA_KEY_PATTERN.strip("^$"), text) is None:
-        raise click.UsageError(f"--token-secret: got {text!r}, wants {PATTERN_WORDS[DATA_KEY_PATTERN]}")
-    return text
+
+def _hostname(text: str) -> str:
+    from placewright.api.base import HOSTNAME_PATTERN  # noqa: PLC0415 - as above
+
+    return _matching(text, "--hostname", HOSTNAME_PATTERN)
 
 
 def _image(text: str) -> str:
-    if any(letter.isspace() or not letter.isprintable() for letter in text):
-        raise click.UsageError(f"--image: got {text!r}, wants registry/name:tag or registry/name@digest")
+    from placewright.api.base import IMAGE_PATTERN  # noqa: PLC0415 - as above
+
+    return _matching(text, "--image", IMAGE_PATTERN)
+
+
+def _matching(text: str, option: str, pattern: str) -> str:
+    import re  # noqa: PLC0415 - --help needs none of it
+
+    from placewright.api.base import PATTERN_WORDS  # noqa: PLC0415
+
+    if len(text) > _LONGEST or re.fullmatch(pattern.strip("^$"), text) is None:
+        raise click.UsageError(f"{option}: got {text!r}, wants {PATTERN_WORDS[pattern]}")
     return text
 
 

@@ -84,7 +84,7 @@ def test_a_fleet_is_rendered_from_its_pools(run: Run, member: Chat, gpu_pool: Ch
 
 def test_without_an_image(run: Run, chat: Chat, file: Write) -> None:
     assert refused(run("render", "-f", file(chat()))) == (
-        "error: default/chat: no image is given: give --image, such as registry/name:tag"
+        "error: default/chat: no image is given: give --image or spec.render.image, such as registry/name:tag"
     )
 
 
@@ -113,12 +113,12 @@ def test_runtime_any(run: Run, chat: Chat, file: Write) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--image", "a b"), "--image: got 'a b', wants registry/name:tag"),
+        (("--image", "a b"), "--image: got 'a b', wants an image such as registry/name:tag"),
         (("--hostname", "a.example.com"), "--hostname wants --route"),
         (("--backends", "inference-pools"), "--backends wants --route"),
         (("--route", "Public"), "--route: got 'Public', wants lower-case letters"),
         (("--route", "a/"), "--route: got '', wants lower-case letters"),
-        (("--route", "a", "--hostname", "A_b"), "--hostname: got 'A_b', wants lower-case letters"),
+        (("--route", "a", "--hostname", "A_b"), "--hostname: got 'A_b', wants a host name"),
         (("--cache-claim", "my claim"), "--cache-claim: got 'my claim', wants"),
         (("--token-secret", "/key"), "--token-secret: got '', wants"),
         (("--token-secret", "name/a b"), "--token-secret: got 'a b', wants the key of a"),
@@ -192,3 +192,69 @@ def test_a_route_with_all_its_options(run: Run, chat: Chat, file: Write) -> None
     route = list(yaml.safe_load_all(done.stdout))[-1]["spec"]
     assert route["parentRefs"] == [{"name": "public", "namespace": "gateways"}]
     assert route["hostnames"] == ["*.example.com"]
+
+
+# ------------------------------------------------------------------------------------------------- spec.render
+
+
+RENDER = {
+    "image": "example.com/own:1",
+    "runtime": "sglang",
+    "checkpoint": "own/model",
+    "cacheClaim": "claim",
+    "tokenSecret": {"name": "hugging-face", "key": "hf"},
+    "startWithin": "10m",
+    "route": {"gateway": {"name": "public"}, "hostnames": ["chat.example.com"], "backends": "InferencePools"},
+}
+
+
+def test_the_request_says_how_it_is_started(run: Run, chat: Chat, file: Write) -> None:
+    done = run("render", "-f", file(chat(render=RENDER)))
+    assert kinds(done) == ["Deployment", "InferencePool", "HTTPRoute"]
+    options = (
+        *("--image", "example.com/own:1", "--runtime", "sglang", "--model", "own/model", "--cache-claim", "claim"),
+        *("--token-secret", "hugging-face/hf", "--start-within", "10m", "--route", "public"),
+        *("--hostname", "chat.example.com", "--backends", "inference-pools"),
+    )
+    assert run("render", "-f", file(chat()), *options).stdout == done.stdout
+
+
+def test_options_win_over_what_the_request_says(run: Run, chat: Chat, file: Write) -> None:
+    done = run("render", "-f", file(chat(render={"image": "example.com/own:1"})), "--image", "example.com/other:1")
+    assert "image: example.com/other:1" in done.stdout
+    assert "example.com/own:1" not in done.stdout
+
+
+def test_each_request_has_its_own(run: Run, chat: Chat, file: Write) -> None:
+    given = file(chat("a", render={"image": "example.com/a:1"}), chat("b", render={"image": "example.com/b:1"}))
+    objects = list(yaml.safe_load_all(run("render", "-f", given).stdout))
+    images = [each["spec"]["template"]["spec"]["containers"][0]["image"] for each in objects[::2]]
+    assert images == ["example.com/a:1", "example.com/b:1"]
+
+
+def test_how_it_is_started_changes_no_plan(run: Run, chat: Chat, file: Write) -> None:
+    def planned(body: dict[str, Any]) -> Any:
+        status = json.loads(run("plan", "-f", file(body), "-o", "json").stdout)["items"][0]["status"]
+        return status["plan"]["id"], status["inputs"]["hash"]
+
+    assert planned(chat(render=RENDER)) == planned(chat())
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"image": "a b"}, "spec.render.image: got 'a b', wants an image such as registry/name:tag"),
+        ({"checkpoint": "--port=1"}, "spec.render.checkpoint: got '--port=1', wants a repository or a path"),
+        ({"runtime": "tgi"}, "spec.render.runtime: got 'tgi', wants"),
+        ({"target": "Auto"}, "spec.render.target"),
+        ({"route": {"gateway": {"name": "g"}, "hostnames": ["A_b"]}}, "wants a host name such as chat.example.com"),
+        ({"route": {"gateway": {"name": "g"}, "backends": "Pods"}}, "spec.render.route.backends: got 'Pods'"),
+        ({"tokenSecret": {"key": "hf"}}, "spec.render.tokenSecret.name: got nothing"),
+        ({"startWithin": "soon"}, "spec.render.startWithin: got 'soon', wants a duration"),
+        ({"checkpoints": [{"precision": "fp7", "name": "a/b"}]}, "spec.render.checkpoints[0].precision: got 'fp7'"),
+    ],
+)
+def test_a_fault_in_it_is_told_with_its_field(
+    run: Run, chat: Chat, file: Write, fields: dict[str, Any], said: str
+) -> None:
+    assert said in refused(run("render", "-f", file(chat(render=fields))))

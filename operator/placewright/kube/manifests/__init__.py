@@ -3,6 +3,7 @@
 `docs/rendering.md` says what is rendered, from which flags, and what is refused.
 """
 
+from placewright.kube.manifests.choices import Choices, settings_of
 from placewright.kube.manifests.reading import of_decision, of_status
 from placewright.kube.manifests.refusal import REASON, RenderRefusedError
 from placewright.kube.manifests.render import render
@@ -14,6 +15,7 @@ __all__ = [
     "ENGINES",
     "EVERY_PRECISION",
     "REASON",
+    "Choices",
     "Manifest",
     "RenderRefusedError",
     "Route",
@@ -24,5 +26,6 @@ __all__ = [
     "of_decision",
     "of_status",
     "render",
+    "settings_of",
     "sites_of",
 ]

@@ -4,13 +4,14 @@ import re
 from typing import Final
 
 from placewright import catalog
+from placewright.api.base import CHECKPOINT_PATTERN
 from placewright.catalog.keys import normalized
 from placewright.kube.manifests import flags
 from placewright.kube.manifests.refusal import RenderRefusedError
 from placewright.kube.manifests.values import EVERY_PRECISION, Serving, Settings, Work
 
 _WIDE: Final = frozenset({"bf16", "fp16"})
-_LOADABLE: Final = re.compile(r"[A-Za-z0-9/._][A-Za-z0-9/._:@+=~-]*")  # never a flag, nor a variable of Kubernetes
+_LOADABLE: Final = re.compile(CHECKPOINT_PATTERN.strip("^$"))
 
 
 def checkpoint(work: Work, layout: Serving, settings: Settings) -> str:

@@ -38,7 +38,9 @@ def _started(work: Work, settings: Settings) -> None:  # noqa: ARG001 - as above
 
 def _image(work: Work, settings: Settings) -> None:  # noqa: ARG001 - as above
     if not settings.image:
-        raise RenderRefusedError("no image is given", change="give --image, such as registry/name:tag")
+        raise RenderRefusedError(
+            "no image is given", change="give --image or spec.render.image, such as registry/name:tag"
+        )
 
 
 def _known_pools(work: Work, settings: Settings) -> None:  # noqa: ARG001 - as above
@@ -135,7 +137,7 @@ def _weights(work: Work, settings: Settings) -> None:
     if len(work.layouts) > 1 and settings.route is None:
         raise RenderRefusedError(
             f"{len(work.layouts)} layouts share the traffic by weight, which a Service cannot do",
-            change="give --route with the name of a Gateway",
+            change="give --route or spec.render.route with the name of a Gateway",
         )
     if len(work.layouts) > _MOST_BACKENDS:
         raise RenderRefusedError(

@@ -17,7 +17,7 @@ THREE = tuple(a_site(name) for name in ("a", "b", "c"))
 CASES: list[tuple[str, Work, Settings, str, str]] = [
     ("blocked", a_work(approved=False), SETTINGS, "plan p-0123456789 is blocked by a gate", "spec.gates"),
     ("runtime any", a_work(starts=False), SETTINGS, "runtime any", "set spec.parallelism.runtime: vllm"),
-    ("no image", a_work(), Settings(image=""), "no image is given", "give --image"),
+    ("no image", a_work(), Settings(image=""), "no image is given", "give --image or spec.render.image"),
     ("unknown runtime", a_work(), replace(SETTINGS, runtime="tgi"), "'tgi' is not known", "vllm, sglang, triton"),
     ("pool gone", a_work(sites=[a_site("other")]), SETTINGS, "pool l40s, which is not there", "give its GPUPool"),
     ("mixed degrees", a_work(UNEVEN), SETTINGS, "stages have TP 2 and 4", "runtime: vllm"),
@@ -108,7 +108,7 @@ CASES: list[tuple[str, Work, Settings, str, str]] = [
         a_work(a_layout(weight=0.5), a_layout(degree=4, weight=0.5)),
         SETTINGS,
         "2 layouts share the traffic by weight",
-        "give --route",
+        "give --route or spec.render.route",
     ),
     (
         "more layouts than a rule takes",
