@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench import live_load as load
-from bench.operator_fleet_bench import Probed
+from bench.operator_fleet_bench import Probed, cpu_seconds
 from tests.controlplane.assets import Finder
 from tests.controlplane.server import ControlPlane
 from tests.support.operator_process import ROOT
@@ -53,9 +53,10 @@ def _show(requests: int, operator: Probed, server: load.StandIn) -> None:
     writes = operator.written
     began = _next_cycle(operator)
     server.asked()
+    before = cpu_seconds(operator.process.pid)
     for _ in range(_CYCLES):
         _next_cycle(operator)
-    asked = server.asked()
+    asked, spent = server.asked(), (cpu_seconds(operator.process.pid) - before) / _CYCLES
     spans = operator.lasted(began)
     cycle, asking, weighing = (statistics.mean(spans[name][-_CYCLES:]) for name in (_REFRESH, _ASK, _WEIGH))
     own, per_cycle = asked.own_seconds / _CYCLES, asked.requests / _CYCLES
@@ -64,6 +65,7 @@ def _show(requests: int, operator: Probed, server: load.StandIn) -> None:
     print(f"    asking, with HTTP     {asking:8.2f} s   of which the server itself {own:.2f} s")
     print(f"    figures, gates, ramps {cycle - asking:8.2f} s   of which gates and ramps {weighing:.2f} s")
     print(f"  besides the server's own time {cycle - own:.2f} s   (goal {GOAL_SECONDS:g} s)")
+    print(f"  CPU of the operator between two cycles' ends, with all else that it does: {spent:.2f} s")
     most = asked.most / _CYCLES
     print(f"  {per_cycle:.0f} queries in a cycle, {asked.distinct} distinct; none asked more than {most:.1f} times")
     print(f"  {operator.written - writes:.0f} statuses written meanwhile")

@@ -129,7 +129,11 @@ def _serve(pipe: Connection) -> None:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Quiet(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """The operator ends while connections are open."""
+
+    server = Quiet(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     import threading  # noqa: PLC0415 - only here
 

@@ -141,7 +141,7 @@ def _read(
         seconds=last - began,
         first_seconds=first - began,
         spans=operator.told(last),
-        cpu_seconds=(_cpu_seconds(own), _cpu_seconds(solver)),
+        cpu_seconds=(cpu_seconds(own), cpu_seconds(solver)),
         peak_mib=(peak_mib(own), peak_mib(solver)),
         rest_mib=_rest_mib(own),
         reasons=Counter(reason(item) for item in items),
@@ -150,7 +150,8 @@ def _read(
     )
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 

@@ -1,17 +1,15 @@
 """One decision as labelled lines and tables."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from placewright.cli import text
 from placewright.cli.fleet_fields import fleet_proof, member_fields
+from placewright.cli.gate_fields import blocked_fields, gate_fields
 from placewright.cli.planning import Planned
 from placewright.cli.progress import figure
 from placewright.cli.screen import Column, Field, Screen, Tone
 from placewright.core.model import (
     Decision,
-    GateOutcome,
-    GateResult,
     Layout,
     Method,
     ObjectiveType,
@@ -29,17 +27,6 @@ _BEST_WORDS: Final = {
     ObjectiveType.WEIGHTED: "no layout has a better weighted sum of cost and throughput",
 }
 
-_GATE_WORDS: Final = {
-    "CostPerMillionTokens": ("cost per million tokens", text.usd),
-    "CostPerHour": ("cost per hour", text.usd),
-    "CostToRevenueRatio": ("cost to revenue", "{:.4g}".format),
-    "QuantizationDrift": ("quantization drift", text.percent),
-    "ObservedCostDrift": ("observed cost above the predicted", text.percent),
-    "MinimumSaving": ("saving", text.percent),
-    "NamespaceCostPerHour": ("cost per hour of the namespace", text.usd),
-    "FleetCostPerHour": ("cost per hour of the fleet", text.usd),
-}
-
 _OF_WHOLE_LAYOUTS: Final = {
     RejectionCode.THROUGHPUT_SHORT,
     RejectionCode.INSUFFICIENT_STOCK,
@@ -51,12 +38,6 @@ _OF_WHOLE_LAYOUTS: Final = {
 }
 
 _OF_TARGETS: Final = (Method.ENUMERATION, Method.ITERATIVE)
-
-_GATE_TONES: Final[dict[GateResult, Tone]] = {
-    GateResult.PASS: "good",
-    GateResult.FAIL: "bad",
-    GateResult.UNKNOWN: "warn",
-}
 
 
 def headline(result: Planned) -> tuple[str, Tone]:
@@ -70,9 +51,24 @@ def headline(result: Planned) -> tuple[str, Tone]:
         if decision.report.status is SolveStatus.TIME_LIMIT:
             return f"{title}: nothing found within the time limit, and nothing is proved", "bad"
         return f"{title}: {'refused, stock or a ceiling is too short' if decision.needs else 'infeasible'}", "bad"
-    if decision.plan.state is PlanState.BLOCKED:
-        return f"{title}: blocked, plan {decision.plan.id} may not be used", "bad"
-    return f"{title}: approved, plan {decision.plan.id}", "good"
+    return _plan_headline(title, decision, decision.plan)
+
+
+def _plan_headline(title: str, decision: Decision, plan: Plan) -> tuple[str, Tone]:
+    if plan.state is PlanState.BLOCKED:
+        return f"{title}: blocked, plan {plan.id} may not be used", "bad"
+    if decision.kept:
+        return f"{title}: plan {plan.id} stays, {_why_kept(decision)}", "warn"
+    return f"{title}: approved, plan {plan.id}", "good"
+
+
+def _why_kept(decision: Decision) -> str:
+    """Why nothing takes the place of a present plan."""
+    if decision.blocked is not None:
+        return "as gates block all others"
+    if decision.blocked_gates:
+        return "as a ceiling leaves nothing else"
+    return "as nothing else can be had" if decision.rejections else "as somebody went back to it"
 
 
 def show(screen: Screen, result: Planned, *, wide: bool) -> None:
@@ -83,7 +79,7 @@ def show(screen: Screen, result: Planned, *, wide: bool) -> None:
     if decision is None:
         return
     entries = plan_fields(decision.plan, wide=wide) if decision.plan is not None else []
-    entries += [*gate_fields(decision.gates), *proof_fields(decision, result.seconds)]
+    entries += [*gate_fields(decision.gates), *blocked_fields(decision), *proof_fields(decision, result.seconds)]
     entries += [*member_fields(decision), *change_fields(decision)]
     if wide:
         entries += _input_fields(decision)
@@ -132,29 +128,6 @@ def _load(plan: Plan) -> str:
         return ""
     share = plan.demand_tokens_per_second / plan.tokens_per_second * 100.0
     return f", demand {text.rate(plan.demand_tokens_per_second)} ({text.percent(share)})"
-
-
-def gate_fields(gates: Sequence[GateOutcome]) -> list[Field]:
-    """Each gate with its limit, the plan's figure and the room left."""
-    return [
-        Field("gates" if number == 0 else "", gate_text(gate), _GATE_TONES[gate.result])
-        for number, gate in enumerate(gates)
-    ]
-
-
-def gate_text(gate: GateOutcome) -> str:
-    """`cost per million tokens $2.31 of at most $2.50: pass, 7.6 % left`."""
-    words, written = _GATE_WORDS[gate.name]
-    limit = written(gate.limit) + (f" (policy {gate.policy})" if gate.policy else "")
-    bound, over = ("at least", "short") if gate.name == "MinimumSaving" else ("at most", "too much")
-    if gate.actual is None:
-        why = f" ({gate.fault})" if gate.fault else ""
-        return f"{words} unknown{why}, {bound} {limit}: unknown"
-    told = f"{words} {written(gate.actual)} of {bound} {limit}: {gate.result.lower()}"
-    room = gate.headroom_percent
-    if room is None:
-        return told
-    return f"{told}, {text.percent(abs(room))} {'left' if room >= 0 else over}"
 
 
 def proof_fields(decision: Decision, seconds: float) -> list[Field]:
@@ -230,7 +203,9 @@ def _bound_text(report: SolveReport, kind: ObjectiveType) -> str:
 
 def change_fields(decision: Decision) -> list[Field]:
     """The smallest change that would help."""
-    if decision.plan is not None and decision.plan.state is PlanState.APPROVED:
+    if decision.plan is not None and decision.plan.state is PlanState.APPROVED and not decision.kept:
+        return []
+    if decision.kept and decision.relaxation is None:
         return []
     if decision.relaxation is None and decision.needs:
         return []  # it is shown as such, and no change of the request is as small

@@ -45,7 +45,7 @@ def _row(result: Planned) -> list[str]:
     failed = [gate.name for gate in decision.gates if gate.result is not GateResult.PASS]
     return [
         result.job.title,
-        str(plan.state),
+        "Kept" if decision.kept else str(plan.state),
         layout.precision,
         "/".join(str(degree) for degree in sorted({stage.tensor_parallel for stage in layout.stages})),
         str(len(layout.stages)),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from placewright.cli import exits, text
 from placewright.cli.inputs import Inputs, Job
 from placewright.cli.progress import LiveLine
-from placewright.core.model import Decision, FleetDecision, PlanState, ReplicaBounds, Request, Snapshot
+from placewright.core.model import Decision, FleetDecision, PlanState, Present, ReplicaBounds, Request, Snapshot
 
 if TYPE_CHECKING:
     from placewright.api.fleet_data import PlanItem
@@ -40,7 +40,16 @@ class Planned:
             return exits.PLANNED
         if self.decision.plan is None:
             return exits.INFEASIBLE
+        if self.decision.kept:
+            return _kept_code(self.decision)
         return exits.PLANNED if self.decision.plan.state is PlanState.APPROVED else exits.GATE_BLOCKS
+
+
+def _kept_code(decision: Decision) -> int:
+    """A plan that stays for want of a better one answers the question no more than none."""
+    if decision.blocked is not None or decision.blocked_gates:
+        return exits.GATE_BLOCKS
+    return exits.INFEASIBLE if decision.rejections else exits.PLANNED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +92,9 @@ def _one_replica(request: Request) -> Request:
 def answer(inputs: Inputs) -> Answer:
     """Decide every job: together when one of them is a member of a fleet, otherwise one after the other."""
     if not is_fleet(inputs):
-        return Answer(inputs=inputs, results=tuple(_planned(job) for job in inputs.jobs), fleet=None)
+        there = {(each.namespace, each.name): each for each in inputs.present}
+        results = (_planned(job, there.get((job.namespace, job.name))) for job in inputs.jobs)
+        return Answer(inputs=inputs, results=tuple(results), fleet=None)
     from placewright.core.fleet.decide import decide_fleet  # noqa: PLC0415 - --help needs no solver
 
     snapshot = snapshot_of(inputs)
@@ -128,7 +139,8 @@ def _label(snapshot: Snapshot) -> str:
     return f"{text.counted(len(snapshot.requests), 'request')} on {text.counted(len(snapshot.pools), 'shared pool')}"
 
 
-def _planned(job: Job) -> Planned:
+def _planned(job: Job, present: Present | None) -> Planned:
+    """One request alone. What gates block keeps the plan that it has, as in the cluster."""
     from placewright.core.decide import decide  # noqa: PLC0415 - --help needs no numpy and numba
 
     decision = None
@@ -136,7 +148,16 @@ def _planned(job: Job) -> Planned:
     if job.request is not None:
         with LiveLine(job.title) as line:
             decision = decide(job.request, clock=time.monotonic, on_progress=line.told)
+        if present is not None and (present.held or _is_blocked(decision)):
+            from placewright.core.fleet.keeping import keep_alone  # noqa: PLC0415 - as above
+            from placewright.core.identity import canonical  # noqa: PLC0415 - as above
+
+            decision = keep_alone(canonical(job.request), decision, present)
     return Planned(job=job, decision=decision, seconds=time.monotonic() - begun, decided_at=datetime.now(tz=UTC))
+
+
+def _is_blocked(decision: Decision) -> bool:
+    return decision.plan is not None and decision.plan.state is PlanState.BLOCKED
 
 
 def exit_code(results: Iterable[Planned]) -> int:

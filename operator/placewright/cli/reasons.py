@@ -4,7 +4,7 @@ import time
 from typing import Final
 
 from placewright.cli import text
-from placewright.cli.card import gate_fields
+from placewright.cli.gate_fields import gate_fields
 from placewright.cli.screen import Field
 from placewright.core.model import Decision, FixedEfficiency, Layout, ObjectiveType, Plan, PlanState, Request
 

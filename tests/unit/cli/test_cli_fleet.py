@@ -197,6 +197,33 @@ def test_a_plan_of_a_file_counts_only_when_it_is_kept(run: Run, file: File, gpu_
     assert _pools_of(_list(run("plan", "-f", both, "--keep-present", "-o", "json"))) == {"chat": "dear"}
 
 
+def test_a_plan_of_a_file_that_gates_block_stays_when_plans_are_kept(
+    run: Run, file: File, gpu_pool: Make, member: Make
+) -> None:
+    """With a shared pool, and for a request that is planned alone."""
+    shared = [_small(gpu_pool, "cards", 1, 1.2), member("chat")]
+    alone = [_alone(member("chat"))]
+    for objects in (shared, alone):
+        *around, request = objects
+        stored = {**request, "status": _planned(run, file(*objects, name="before.yaml"))}
+        stored["spec"] = {**stored["spec"], "gates": {"maxCostPerHour": 0.5}}
+        path = file(*around, stored, name="after.yaml")
+        (item,) = _list(run("plan", "-f", path, "--keep-present", "-o", "json"), code=3)["items"]
+        status = item["status"]
+        assert (status["plan"]["state"], status["plan"]["costPerHour"]) == ("Approved", 1.2)
+        assert [gate["result"] for gate in status["blocked"]["gates"]] == ["Fail"]
+        text = run("plan", "-f", path, "--keep-present").stdout
+        assert "stays, as gates block all others" in text
+        (blocked,) = _list(run("plan", "-f", path, "-o", "json"), code=3)["items"]
+        assert blocked["status"]["plan"]["state"] == "Blocked"
+
+
+def _alone(request: Any) -> Any:
+    spec = {name: value for name, value in request["spec"].items() if name not in {"poolSelector", "priority"}}
+    spec["pools"] = [{"name": "own", "gpu": "L40S", "nodes": 1, "gpusPerNode": 1, "pricePerGPUHour": 1.2}]
+    return {**request, "spec": spec}
+
+
 def test_the_cluster_moves_only_what_is_worth_it_and_says_why(
     run: Run, file: File, gpu_pool: Make, member: Make, tmp_path: Path
 ) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from placewright.cli.card import gate_text
+from placewright.cli.gate_fields import gate_text
 from placewright.core.gates import Figure, held
 
 
