@@ -5,7 +5,7 @@ sent is printed from the parsed tree, so that there is one reading of it only.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Final
 
@@ -23,7 +23,13 @@ _MOST_SELECTORS: Final = 50
 _LONGEST_SHOWN: Final = 80
 _NO_CODE: Final = re.compile(r"""\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`[^`]*`|\#[^\n]*""")
 _OPERATOR: Final = re.compile(r"[(\[+*/%^<>-]|[=!]=|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
+# Numbers of seconds that the parser panics at, in brackets and after `offset` and `@`; a panic also fills the log.
+_NO_TIME: Final = re.compile(
+    r"@\s*-|(?:@|\boffset\b)\s*[-+]?\s*(?:inf|nan)|(?:@|\boffset\b|[\[:])\s*[-+]?\s*(?:[0-9.]+e\+?[0-9]{2}|[0-9]{12})",
+    re.IGNORECASE,
+)
 _DEFAULT_STEP: Final = timedelta(seconds=15)
+_WANTS_TIMES: Final = "times and ranges that a server can have"
 _PLAIN_LABEL: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _OPERATORS: Final = (
     (parser.MatchOp.Equal, "="),
@@ -67,7 +73,7 @@ def bounded(query: str, *, field: str) -> str:
     Raises:
         InvalidRequestError: it is no PromQL, no vector or scalar, or asks for too much.
     """
-    return _printed(_parsed(query, field), field)
+    return _guarded(lambda: _printed(_parsed(query, field), field), query, field)
 
 
 def in_namespace(query: str, namespace: str, *, field: str) -> str:
@@ -81,9 +87,28 @@ def in_namespace(query: str, namespace: str, *, field: str) -> str:
     Raises:
         InvalidRequestError: as for `bounded`, or a selector asks for another namespace.
     """
+    return _guarded(lambda: _within(query, namespace, field), query, field)
+
+
+def _guarded(read: Callable[[], str], query: str, field: str) -> str:
+    """What is read; whatever the parser ends with is the fault of this query alone."""
+    try:
+        return read()
+    except InvalidRequestError:
+        raise
+    except BaseException as error:
+        # Times that Python cannot hold; and a panic of the parser, which is no Exception and would end the operator.
+        if not isinstance(error, ValueError | OverflowError) and type(error).__name__ != "PanicException":
+            raise
+        raise InvalidRequestError(field, got=_shown(query), wants=_WANTS_TIMES) from None
+
+
+def _within(query: str, namespace: str, field: str) -> str:
     tree = parser.transform(_parsed(query, field), post_visit=lambda node: _held(node, namespace, field))
     text = _printed(tree, field)
     for each in _nodes(parser.parse(text)):  # what is sent is what is checked
+        if isinstance(each, parser.Call) and each.func.name == "info":
+            raise InvalidRequestError(field, got=_shown(query), wants="no info(), which reads series of any namespace")
         if not isinstance(each, parser.VectorSelector):
             continue
         if _namespaces(each) != [(parser.MatchOp.Equal, namespace)] or each.matchers.or_matchers:
@@ -95,10 +120,13 @@ def _parsed(query: str, field: str) -> parser.Expr:
     if len(query) > LONGEST_QUERY:
         raise InvalidRequestError(field, got=f"{len(query)} characters", wants=f"at most {LONGEST_QUERY}")
     # Before it is parsed: looking at a tree takes time with the third power of its depth.
-    operators = len(_OPERATOR.findall(_NO_CODE.sub("", query)))
+    code = _NO_CODE.sub("", query)
+    operators = len(_OPERATOR.findall(code))
     if operators > MOST_OPERATORS:
         wants = f"at most {MOST_OPERATORS}"
         raise InvalidRequestError(field, got=f"a query of {operators} operators, brackets and calls", wants=wants)
+    if _NO_TIME.search(code) is not None:
+        raise InvalidRequestError(field, got=_shown(query), wants=_WANTS_TIMES)
     try:
         tree = parser.parse(query)
     except ValueError as error:

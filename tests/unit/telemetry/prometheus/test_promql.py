@@ -1,5 +1,6 @@
 """Text of requests in PromQL: nothing of it gets out of its quotes, and no query out of its namespace."""
 
+import contextlib
 import time
 
 import promql_parser as parser
@@ -13,6 +14,55 @@ from placewright.telemetry.prometheus.promql import bounded, in_namespace, quote
 
 FIELD = "spec.gates.revenuePerHourQuery"
 TEXT = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\"\\\n\r\t{}[]()`',=~!#|@"), max_size=60)
+
+TOKENS = [
+    "a",
+    "b{c='d'}",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    "@",
+    "offset",
+    "-",
+    "+",
+    "*",
+    "/",
+    "1",
+    "-1",
+    "1e20",
+    "1e205",
+    "1e308",
+    "inf",
+    "nan",
+    "5m",
+    "1h:1m",
+    "[5m]",
+    "[1h:1m]",
+    "[1e205]",
+    "0x1F",
+    "999999999y",
+    "99999999999999999999",
+    "start()",
+    "end()",
+    "sum",
+    "rate(",
+    "max_over_time(",
+    "by",
+    "or",
+    "and",
+    "on(x)",
+    "bool",
+    "namespace='other'",
+    "#",
+    '"',
+    "`",
+    "\\",
+    "é",
+]
 
 
 def selectors(query: str) -> list[parser.VectorSelector]:
@@ -215,6 +265,58 @@ def test_queries_that_are_no_figure_or_too_much_work_are_refused(query: str, par
             allow()
         assert part in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+NO_TIMES = [
+    "a @ -1",
+    "a @ - 1",
+    "a[1e205:1m]",
+    "rate(a[1e205])",
+    "max_over_time(a[1h: 1E300])",
+    "a offset 1e205",
+    "a offset inf",
+    "a offset -NaN",
+    "rate(a[99999999999999999999])",
+]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *NO_TIMES,
+        "a @ 1e20",
+        "a @ 999999999y",
+        "a @ 253402300800",
+        "a @ 0xFFFFFFFFFFFFFF",
+        "a offset -99999999999999",
+        "a offset 99999999999999999999y",
+    ],
+)
+def test_times_beyond_all_clocks_are_refused_and_stop_nobody(query: str) -> None:
+    with pytest.raises(InvalidRequestError, match=f"^{FIELD}: got "):
+        in_namespace(query, "ns", field=FIELD)
+
+
+@pytest.mark.parametrize("query", NO_TIMES)
+def test_what_the_parser_panics_at_does_not_reach_it(query: str, capfd: pytest.CaptureFixture[str]) -> None:
+    for allow in (lambda: bounded(query, field=FIELD), lambda: in_namespace(query, "ns", field=FIELD)):
+        with pytest.raises(InvalidRequestError):
+            allow()
+    assert capfd.readouterr().err == ""  # a panic writes pages there, at every refresh
+
+
+@given(st.lists(st.sampled_from(TOKENS), max_size=12).map(" ".join))
+def test_any_tokens_are_refused_or_sent_and_never_end_in_another_error(query: str) -> None:
+    for allow in (lambda: bounded(query, field=FIELD), lambda: in_namespace(query, "ns", field=FIELD)):
+        with contextlib.suppress(InvalidRequestError):
+            allow()
+
+
+@pytest.mark.parametrize("query", ["info(a)", 'sum(info(a, {b="c"}))'])
+def test_info_reads_series_that_no_matcher_holds(query: str) -> None:
+    with pytest.raises(InvalidRequestError, match=r"wants no info\(\)"):
+        in_namespace(query, "ns", field=FIELD)
+    assert bounded(query, field=FIELD) == query
 
 
 def test_where_any_query_is_allowed_it_is_sent_as_it_was_read() -> None:
