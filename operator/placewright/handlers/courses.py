@@ -46,7 +46,7 @@ class Course:
 def told_of(course: Course) -> tuple[object, ...]:
     """What of a course is worth a status, for comparing."""
     state = course.state
-    times = state.passing_since is None, state.failing_since is None
+    times = [None if moment is None else int(moment) for moment in (state.passing_since, state.failing_since)]
     return (
         *(state.plan_id, state.step, str(state.phase), course.reason, course.message, course.short),
         *times,
