@@ -36,8 +36,10 @@ def tell_gate(
     """
     stage = _Stage(page, calls, operator, patience_seconds)
     page.line()
-    page.paragraph("Now dollars: a model that may cost 40 % of what it earns, as live revenue tells, and that takes")
-    page.paragraph("its traffic in steps of 10, 50 and 100 %, which ask for 40, 30 and 20 %.")
+    page.paragraph(
+        "Now dollars: a model that may cost 40 % of what it earns, and that takes its traffic in steps of 10, 50 and"
+        " 100 %, which ask for 40, 30 and 20 %. A script stands in for the Prometheus that tells the revenue."
+    )
     page.line()
     earnings.usd_per_hour = FAIR_USD_PER_HOUR
     for body in (*read_objects(folder / "policy.yaml"), *read_objects(folder / "shop.yaml")):
@@ -160,7 +162,7 @@ def _verify(page: Page, program: Path, folder: Path, *, fails: bool) -> None:
         raise DemoError(f"placewright audit verify: {error}") from error
     page.line(f"$ placewright audit verify {folder.name}")
     for line in (done.stdout + done.stderr).splitlines():
-        page.line(f"  {line.replace(str(folder), folder.name)}")
+        page.paragraph(line.strip().replace(str(folder), folder.name), head="  ")
     if (done.returncode != 0) is not fails:
         raise DemoError(
             f"placewright audit verify ended with {done.returncode} on {'a changed' if fails else 'the'} journal"

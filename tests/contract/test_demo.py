@@ -196,6 +196,28 @@ def test_a_new_node_places_the_refused_and_brings_back_the_spilled(shown: Ended)
     ]
 
 
+def test_a_ramp_stops_where_it_does_not_pay_and_a_gate_that_fails_tears_nothing_down(shown: Ended) -> None:
+    words = " ".join(shown.out[shown.out.index("Now dollars:") :].split())
+
+    assert re.search(
+        r"ramp at 50 % of the traffic, GateFails: .* GATE LIMIT ACTUAL HEADROOM RESULT"
+        r" CostToRevenueRatio 0\.2 0\.24 -20 % Fail .* ramp at 100 % of the traffic, Completed",
+        words,
+    )
+    blocked = words[words.index("GateBlocked: ") :]
+    assert re.search(
+        r"(p-\w+) is kept: .* CostToRevenueRatio 0\.4 0\.514 -28\.6 % Fail .* plan \1 goes on: .* Ready again", blocked
+    )
+
+
+def test_the_journal_proves_itself_and_one_changed_byte_does_not_pass(shown: Ended) -> None:
+    words = " ".join(shown.out[shown.out.index("Every decision, gate") :].split())
+
+    sound, changed = words.split("$ placewright audit verify audit-tampered")
+    assert re.search(r"audit verify audit audit journal: intact: \d+ records in 1 file", sound)
+    assert re.search(r"audit-tampered/audit-000001\.jsonl:(\d+): Changed: record \1: .* NOT INTACT, 1 finding", changed)
+
+
 def test_it_says_what_to_do_on_a_real_cluster(shown: Ended) -> None:
     farewell = shown.out[shown.out.index("Next, on a cluster") :]
 

@@ -150,8 +150,10 @@ def _kept_reason(decision: Decision) -> tuple[str, str]:
     over = decision.blocked is None and failed(decision.blocked_gates)  # a ceiling leaves nothing
     blocked = blocking_reason(decision.request, outcomes) or ("GateBlocked" if over else "")
     if blocked:
-        best = f"; best without the gates is {plan_text(decision.blocked)}" if decision.blocked is not None else ""
-        return blocked, _with_hints(f"{gates_text(outcomes)}; {kept}{best}", decision)
+        best = decision.blocked
+        another = best is not None and best.replicas != decision.plan.replicas
+        best_text = f"; best without the gates is {plan_text(best)}" if best is not None and another else ""
+        return blocked, _with_hints(f"{gates_text(outcomes)}; {kept}{best_text}", decision)
     if not decision.kept:
         return "", ""
     if decision.report.status is SolveStatus.INFEASIBLE:
