@@ -1,5 +1,6 @@
 """The chart's files among themselves and with the package: versions, values, schema, texts, examples."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -84,14 +85,19 @@ def test_options_have_the_defaults_of_the_command() -> None:
     told = values()
     assert told["solver"]["processes"] == defaults["solver_processes"]
     assert told["solver"]["memoryMiB"] == defaults["solver_memory_mib"]
-    assert told["solver"]["graceSeconds"] == defaults["solver_grace"]
-    assert told["resyncSeconds"] == defaults["resync"]
-    assert told["fleet"]["debounceSeconds"] == defaults["fleet_debounce"]
-    assert told["inputs"]["intervalSeconds"] == defaults["inputs_interval"]
-    assert told["prometheus"]["timeoutSeconds"] == defaults["prometheus_timeout"]
+    assert told["solver"]["graceSeconds"] == defaults["solver_grace_seconds"]
+    assert told["resyncSeconds"] == defaults["resync_seconds"]
+    assert told["fleet"]["debounceSeconds"] == defaults["fleet_debounce_seconds"]
+    assert told["inputs"]["intervalSeconds"] == defaults["inputs_interval_seconds"]
+    assert told["prometheus"]["timeoutSeconds"] == defaults["prometheus_timeout_seconds"]
     assert told["audit"]["s3"]["retentionDays"] == defaults["audit_retention_days"]
     assert told["log"] == {"format": defaults["log_format"], "level": defaults["log_level"]}
     assert f"{told['http']['host']}:{told['http']['port']}" == defaults["metrics_address"]
+
+
+def test_every_option_of_the_command_is_one_of_the_operator() -> None:
+    options = {parameter.name for parameter in run.params} - {"log_format", "log_level"}
+    assert options <= {field.name for field in dataclasses.fields(OperatorOptions)}
 
 
 def test_every_option_of_the_command_is_set_by_the_chart() -> None:

@@ -1,20 +1,19 @@
 """`placewright audit`: prove and read the journal of decisions."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from placewright.cli import exits
+from placewright.cli.decorate import Command, with_options
 from placewright.cli.lazy import debug_option
 from placewright.cli.options import Seconds
 
 if TYPE_CHECKING:
     from placewright.telemetry.audit.reader import Choice
 
-F = TypeVar("F", bound=Callable[..., Any])
 
 _VERIFY_EPILOG: Final = (
     "Exit codes: 0 intact, 1 internal error, 2 bad input, 5 not intact: each line says file:line, what is wrong, and"
@@ -64,11 +63,9 @@ _CHOICE: Final = (
 )
 
 
-def choice_options(command: F) -> F:
+def choice_options(command: Command) -> Command:
     """Give a command the options that choose records."""
-    for option in reversed(_CHOICE):
-        command = option(command)
-    return command
+    return with_options(command, _CHOICE)
 
 
 @click.group(short_help="Prove and read the audit journal.")

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from placewright.cli.decorate import Command, with_options
 from placewright.cli.faults import FaultsError, faults_of
 from placewright.cli.scene import Asking, Scene
 from placewright.core.errors import InvalidRequestError
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from placewright.telemetry.prometheus.book import Entry, Query
     from placewright.telemetry.prometheus.server import Server
 
-F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS: Final = (
     click.option(
@@ -38,11 +38,9 @@ _OPTIONS: Final = (
 )
 
 
-def prometheus_options(command: F) -> F:
+def prometheus_options(command: Command) -> Command:
     """Give a command the options that name a Prometheus server."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(command, _OPTIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,22 +1,21 @@
 """The options that plan, explain and pareto share, and what they change in a request."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import inf, isfinite
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 
+from placewright.cli.decorate import Command, with_options
 from placewright.cli.faults import Fault, FaultsError, faults_of
 from placewright.cli.inputs import Inputs, Job, to_inputs
 from placewright.cli.live import Source, figures, prometheus_options
 from placewright.cli.scene import Scene
 from placewright.core.errors import InvalidRequestError
 from placewright.core.model import Method, ObjectiveType, Request
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 METHODS: Final = {method.value.lower(): method for method in Method}
 _SECONDS_PER_UNIT: Final = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
@@ -177,19 +176,15 @@ _CLUSTER: Final = (
 )
 
 
-def request_options(command: F) -> F:
+def request_options(command: Command) -> Command:
     """Give a command the options that say what to plan and how."""
     command = prometheus_options(command)
-    for option in reversed((*_SOURCES, *_SEARCH)):
-        command = option(command)
-    return command
+    return with_options(command, (*_SOURCES, *_SEARCH))
 
 
-def cluster_options(command: F) -> F:
+def cluster_options(command: Command) -> Command:
     """Give a command the options that say which cluster to read."""
-    for option in reversed(_CLUSTER):
-        command = option(command)
-    return command
+    return with_options(command, _CLUSTER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

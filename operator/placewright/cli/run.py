@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from typing import Any
 
 import click
 
@@ -52,6 +53,7 @@ DEFAULT_PRICE_DIR = "/etc/placewright/prices"
 )
 @click.option(
     "--solver-grace",
+    "solver_grace_seconds",
     type=click.FloatRange(0.1),
     default=5.0,
     show_default=True,
@@ -61,6 +63,7 @@ DEFAULT_PRICE_DIR = "/etc/placewright/prices"
 )
 @click.option(
     "--resync",
+    "resync_seconds",
     type=click.FloatRange(1.0),
     default=120.0,
     show_default=True,
@@ -70,6 +73,7 @@ DEFAULT_PRICE_DIR = "/etc/placewright/prices"
 )
 @click.option(
     "--fleet-debounce",
+    "fleet_debounce_seconds",
     type=click.FloatRange(0.0, 60.0),
     default=0.5,
     show_default=True,
@@ -110,33 +114,7 @@ DEFAULT_PRICE_DIR = "/etc/placewright/prices"
     envvar="PLACEWRIGHT_LOG_LEVEL",
     help="Least level that is logged.",
 )
-def run(  # noqa: PLR0913 - one argument for each option
-    *,
-    namespaces: tuple[str, ...],
-    kubeconfig: str | None,
-    context: str | None,
-    metrics_address: str,
-    solver_processes: int,
-    solver_memory_mib: int,
-    solver_grace: float,
-    resync: float,
-    fleet_debounce: float,
-    own_namespace: str,
-    price_dir: str,
-    prometheus_url: str | None,
-    prometheus_token_file: str | None,
-    prometheus_ca_file: str | None,
-    prometheus_timeout: float,
-    inputs_interval: float,
-    audit_dir: str | None,
-    audit_stdout: bool,
-    audit_s3_bucket: str | None,
-    audit_s3_endpoint: str | None,
-    audit_s3_prefix: str,
-    audit_retention_days: int,
-    log_format: str,
-    log_level: str,
-) -> None:
+def run(*, namespaces: tuple[str, ...], log_format: str, log_level: str, **told: Any) -> None:
     """Run the operator: decide each PlacementRequest and write its plan and proof into its status.
 
     Without a cluster's CustomResourceDefinition it waits and says so on /readyz. State lives in the cluster, and a
@@ -150,30 +128,7 @@ def run(  # noqa: PLR0913 - one argument for each option
     from placewright.telemetry.logs import configure_logging  # noqa: PLC0415
 
     configure_logging(text=log_format == "text", level=log_level)
-    options = OperatorOptions(
-        namespaces=tuple(dict.fromkeys(namespaces)),
-        kubeconfig=kubeconfig,
-        context=context,
-        metrics_address=metrics_address,
-        solver_processes=solver_processes,
-        solver_memory_mib=solver_memory_mib,
-        solver_grace_seconds=solver_grace,
-        resync_seconds=resync,
-        fleet_debounce_seconds=fleet_debounce,
-        own_namespace=own_namespace,
-        price_dir=price_dir,
-        prometheus_url=prometheus_url,
-        prometheus_token_file=prometheus_token_file,
-        prometheus_ca_file=prometheus_ca_file,
-        prometheus_timeout_seconds=prometheus_timeout,
-        inputs_interval_seconds=inputs_interval,
-        audit_dir=audit_dir,
-        audit_stdout=audit_stdout,
-        audit_s3_bucket=audit_s3_bucket,
-        audit_s3_endpoint=audit_s3_endpoint,
-        audit_s3_prefix=audit_s3_prefix,
-        audit_retention_days=audit_retention_days,
-    )
+    options = OperatorOptions(namespaces=tuple(dict.fromkeys(namespaces)), **told)
     try:
         asyncio.run(run_operator(options))
     except (PlacewrightError, OSError) as error:

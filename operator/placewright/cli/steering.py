@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from placewright.cli.decorate import Command, with_options
 from placewright.cli.faults import Fault, FaultsError
 from placewright.core.errors import PlacewrightError
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from placewright.kube.steering import Annotations, Steering
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., Any])
 Json = dict[str, Any]
 Refusals = set[tuple[str, int]]
 
@@ -35,11 +35,9 @@ _OPTIONS: Final = (
 )
 
 
-def request_argument(command: F) -> F:
+def request_argument(command: Command) -> Command:
     """Give a command NAME and the options that say where to find it."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(command, _OPTIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
