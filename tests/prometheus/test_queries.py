@@ -35,6 +35,7 @@ from tests.support.prometheus_server import PrometheusServer, Target
 T = TypeVar("T")
 STEP = 15.0
 PAST = 3600.0
+AHEAD = 600.0  # the history goes on past now, so that it is fresh however long these tests take
 STRANGE = 'a "quoted" \\ model\nof {two} lines, 50% é'
 
 
@@ -84,7 +85,7 @@ def prometheus_server(prometheus: Path, promtool: Path, tmp_path_factory: pytest
         clock.now = now
 
     server = PrometheusServer(prometheus, tmp_path_factory.mktemp("prometheus"))
-    server.load(promtool, history(exporter, advance, start=clock.now, end=clock.now + PAST, step=STEP))
+    server.load(promtool, history(exporter, advance, start=clock.now, end=clock.now + PAST + AHEAD, step=STEP))
     with server:
         yield server.url
 
