@@ -244,6 +244,16 @@ BROKEN_INPUTS: dict[str, tuple[Json, str, str]] = {
         "spec.inputs.prometheus.tokenFile",
         "wants a mounted file",
     ),
+    "a token by a way that stays where it is": (
+        _token("/var/./run/secrets/kubernetes.io/serviceaccount/token"),
+        "spec.inputs.prometheus.tokenFile",
+        "wants a mounted file",
+    ),
+    "the token that stands for the operator in a cloud": (
+        _token("/var/run/secrets/eks.amazonaws.com/serviceaccount/token"),
+        "spec.inputs.prometheus.tokenFile",
+        "wants a mounted file",
+    ),
     "a token below two slashes": (_token("//proc/1/environ"), "spec.inputs.prometheus.tokenFile", "wants a mounted"),
     "a query of minutes": (
         {"inputs": {"prometheus": {"url": "http://prometheus:9090", "timeout": "61s"}}},

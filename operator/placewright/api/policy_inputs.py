@@ -13,7 +13,15 @@ RequestQueries = Literal["Forbidden", "OwnNamespace", "Any"]
 """Which queries of a request are asked, strictest first."""
 
 # The token of the operator's own ServiceAccount may do what the operator may: no policy sends it to an address.
-_OWN_TOKENS: Final = ("/proc/", "/var/run/secrets/kubernetes.io/", "/run/secrets/kubernetes.io/")
+# Nor is one of those sent that clouds mount for it. Links are followed where the file is read.
+_OWN_TOKENS: Final = (
+    "/proc/",
+    *(
+        f"{folder}/secrets/{name}/"
+        for folder in ("/var/run", "/run")
+        for name in ("kubernetes.io", "eks.amazonaws.com", "azure")
+    ),
+)
 
 
 class PrometheusServer(Inert):
@@ -23,6 +31,7 @@ class PrometheusServer(Inert):
         json_schema_extra=rules(
             rule(
                 "has(self.tokenFile) ? !self.tokenFile.contains('..') && !self.tokenFile.contains('//')"
+                " && !self.tokenFile.contains('/./')"
                 + "".join(f" && !self.tokenFile.startsWith('{path}')" for path in _OWN_TOKENS)
                 + " : true",
                 "wants a mounted file, without .. in its path, and not the token of the operator's ServiceAccount,"

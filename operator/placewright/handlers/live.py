@@ -148,6 +148,7 @@ def _server_of(rules: InputRules, own: Server | None) -> Server | str | None:
         return server_at(
             given.url,
             token_file=given.token_file,
+            own_token=False,
             ca_file=given.ca_file,
             timeout_seconds=seconds,
             field=f"{field}.url",

@@ -1,6 +1,8 @@
 """Queries on one Prometheus server: bounded in bytes, series and time; every fault is typed, no credential is shown."""
 
 import asyncio
+import re
+from functools import lru_cache
 from typing import Final
 
 import aiohttp
@@ -38,7 +40,7 @@ class PrometheusClient:
 
     def __init__(self, session: aiohttp.ClientSession, server: Server) -> None:
         self._session = session
-        self._token = Token(server.token_file)
+        self._token = Token(server.token_file, own=server.own_token)
         self.server = server
 
     async def instant(self, expr: str, at: float | None = None) -> Answer:
@@ -116,4 +118,14 @@ def _cut_off(error: aiohttp.ClientError) -> str:
 
 def _without(token: str | None, body: bytes) -> bytes:
     """The body; a server that repeats our own token in it does not get it shown."""
-    return body if not token else body.replace(token.encode(), b"[token]")
+    if not token:
+        return body
+    plain = body.replace(token.encode(), b"[token]")
+    return _spelled(token).sub(b"[token]", plain) if b"\\" in plain else plain
+
+
+@lru_cache(maxsize=4)
+def _spelled(token: str) -> re.Pattern[bytes]:
+    r"""The token as JSON may also write it: any character as \u0041, and some after a backslash."""
+    letters = (rf"(?:\\?{re.escape(char)}|\\u00(?i:{ord(char):02x}))" for char in token)
+    return re.compile("".join(letters).encode())

@@ -1,7 +1,9 @@
 """Where a Prometheus server is, how to prove who asks, and how much of an answer is taken."""
 
+import os
 import re
 import ssl
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +19,16 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_SERIES: Final = 1000
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 _LARGEST_TOKEN_BYTES: Final = 65536
+# Where tokens stand that prove to others who the operator is: Kubernetes' own, and those that clouds mount beside it.
+_OWN_TOKENS: Final = (
+    "proc",
+    "var/run/secrets/kubernetes.io",
+    "var/run/secrets/eks.amazonaws.com",
+    "var/run/secrets/azure",
+    "run/secrets/kubernetes.io",
+    "run/secrets/eks.amazonaws.com",
+    "run/secrets/azure",
+)
 _WANTS_URL: Final = "http(s)://HOST[:PORT][/PATH] without user, query or fragment"
 
 
@@ -27,6 +39,8 @@ class Server:
     Attributes:
         url: without a slash at the end, as `http://prometheus.monitoring:9090` or with a path before `/api/v1`.
         token_file: holds a bearer token; read again when the file changes. None: no token is sent.
+        own_token: whether the token may be one that stands for the operator itself. Its options may send that; what a
+            policy names may not.
         ca_file: authorities that sign the server's certificate; None: those of the system.
         timeout_seconds: of one query, from connecting to the last byte.
         max_bytes: of one answer.
@@ -35,6 +49,7 @@ class Server:
 
     url: str
     token_file: str | None = None
+    own_token: bool = True
     ca_file: str | None = None
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     max_bytes: int = MAX_BYTES
@@ -45,6 +60,7 @@ def server_at(
     url: str,
     *,
     token_file: str | None = None,
+    own_token: bool = True,
     ca_file: str | None = None,
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     field: str = "--prometheus-url",
@@ -54,6 +70,7 @@ def server_at(
     Args:
         url: see Server.
         token_file: see Server.
+        own_token: see Server.
         ca_file: see Server.
         timeout_seconds: see Server.
         field: what messages call the URL.
@@ -70,14 +87,27 @@ def server_at(
         raise InvalidRequestError(field, got="a URL with credentials", wants="the token in a file of its own")
     if not usable or parts.query or parts.fragment or not url.isprintable() or " " in url:
         raise InvalidRequestError(field, got=repr(url), wants=_WANTS_URL)
-    return Server(url=url.rstrip("/"), token_file=token_file, ca_file=ca_file, timeout_seconds=timeout_seconds)
+    return Server(
+        url=url.rstrip("/"),
+        token_file=token_file,
+        own_token=own_token,
+        ca_file=ca_file,
+        timeout_seconds=timeout_seconds,
+    )
 
 
 class Token:
-    """The bearer token of a file, read again whenever the file is another one or has changed."""
+    """The bearer token of a file, read again whenever the file is another one or has changed.
 
-    def __init__(self, path: str | None) -> None:
+    Args:
+        path: of the file; None: there is no token.
+        own: see Server.own_token.
+        root: where the folders of the operator's own tokens are.
+    """
+
+    def __init__(self, path: str | None, *, own: bool = True, root: Path = Path("/")) -> None:
         self._path = None if path is None else Path(path)
+        self._forbidden = () if own else tuple((root / folder).resolve() for folder in _OWN_TOKENS)
         self._seen: tuple[int, int, int] | None = None
         self._value = ""
 
@@ -94,18 +124,23 @@ class Token:
             return None
         try:
             # Secrets are rotated by moving a link, so the inode tells more than the time does.
-            stat = self._path.stat()
-            seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            found = self._path.stat()
+            seen = (found.st_ino, found.st_mtime_ns, found.st_size)
             if seen != self._seen:
-                self._value = self._read(self._path, stat.st_size)
+                self._value = self._read(self._path, found)
                 self._seen = seen
         except OSError as error:
             raise QueryError(FaultKind.CREDENTIALS, f"token file {self._path}: {error.strerror}") from None
         return self._value
 
-    @staticmethod
-    def _read(path: Path, size: int) -> str:
-        text = path.read_bytes().strip() if size <= _LARGEST_TOKEN_BYTES else b""
+    def _read(self, path: Path, found: os.stat_result) -> str:
+        # Links are followed: a mounted folder may hold one, and what it leads to counts.
+        if any(path.resolve().is_relative_to(folder) for folder in self._forbidden):
+            why = f"token file {path}: got a token of the operator's, wants a file that is not the operator's own"
+            raise QueryError(FaultKind.CREDENTIALS, why)
+        if not stat.S_ISREG(found.st_mode):
+            raise QueryError(FaultKind.CREDENTIALS, f"token file {path}: got no file, wants one with a token")
+        text = path.read_bytes().strip() if found.st_size <= _LARGEST_TOKEN_BYTES else b""
         value = text.decode("ascii", errors="replace")
         if _TOKEN.fullmatch(value) is None:
             raise QueryError(FaultKind.CREDENTIALS, f"token file {path}: got no token, wants one on a single line")

@@ -157,6 +157,39 @@ def test_a_server_that_repeats_the_token_does_not_get_it_shown(token_file: str) 
     assert SECRET[:8] not in str(worded)
 
 
+@pytest.mark.parametrize(
+    "spelling", ["".join(f"\\u{ord(char):04X}" for char in SECRET), f"\\u{ord(SECRET[0]):04x}{SECRET[1:]}"]
+)
+def test_nor_by_writing_it_with_escapes(token_file: str, spelling: str) -> None:
+    said = f'{{"status":"error","errorType":"bad_data","error":"{spelling}"}}'
+    assert str(fault(bad.body(said, 400), token_file=token_file)) == "QueryRejected: HTTP 400: bad_data: [token]"
+    labelled = bad.success(bad.vector("1")).replace('"n": "0"', f'"gpu": "{spelling}"')
+    with bad.BadPrometheus(bad.body(labelled)) as server:
+        (series,) = ask(server.url, token_file=token_file).series
+    assert series.labels == {"gpu": "[token]"}
+
+
+@pytest.mark.parametrize(
+    "folder", ["var/run/secrets/kubernetes.io/serviceaccount", "run/secrets/eks.amazonaws.com/serviceaccount", "proc/1"]
+)
+def test_a_policy_cannot_have_the_operators_own_token_sent(tmp_path: Path, folder: str) -> None:
+    file = tmp_path / folder / "token"
+    file.parent.mkdir(parents=True)
+    file.write_text(SECRET)
+    link = tmp_path / "prometheus-token"
+    link.symlink_to(file)
+    for path in (file, link):
+        with pytest.raises(QueryError, match="wants a file that is not the operator's own") as caught:
+            Token(str(path), own=False, root=tmp_path).value()
+        assert caught.value.kind is FaultKind.CREDENTIALS
+        assert Token(str(path), own=True, root=tmp_path).value() == SECRET
+
+
+def test_a_token_file_that_never_ends_is_no_file() -> None:
+    with pytest.raises(QueryError, match="got no file"):
+        Token("/dev/zero").value()
+
+
 def test_the_token_follows_its_file_when_that_is_rotated(tmp_path: Path) -> None:
     first, second, link = tmp_path / "1", tmp_path / "2", tmp_path / "token"
     first.write_text("one")
