@@ -23,6 +23,7 @@ from placewright.core.model import (
     OnViolation,
     Plan,
     Ramp,
+    Reading,
     Replicas,
     Request,
 )
@@ -311,25 +312,27 @@ def _live_ratio(gates: Gates, cost: float, per_million: float | None, observatio
     revenue = gates.revenue
     if revenue is None or not revenue.observed:
         return _ratio_in_force(gates, cost, per_million)
-    reading = observation.revenue_per_hour
-    if reading is None:
-        return Figure(None, "observed revenue per hour", fault=_NOT_OBSERVED)
-    value, fault = usable(reading, observation.max_age_seconds)
-    if value is None:
-        return Figure(None, reading.source, reading.age_seconds, fault)
-    return replace(_ratio(cost, value, reading.source), age_seconds=reading.age_seconds)
+    earned = _read(observation.revenue_per_hour, "observed revenue per hour", observation)
+    if earned.value is None:
+        return earned
+    return replace(_ratio(cost, earned.value, earned.input), age_seconds=earned.age_seconds)
 
 
 def _observed_per_million(plan: Plan, observation: Observation) -> Figure:
     """What a million tokens really cost: the plan's cost over the tokens that are served."""
-    reading = observation.tokens_per_second
+    served = _read(observation.tokens_per_second, "observed tokens", observation)
+    if served.value is None:
+        return served
+    cost = _per_million(plan.cost_per_hour, served.value)
+    return replace(served, value=cost, fault="" if cost is not None else "no tokens are served")
+
+
+def _read(reading: Reading | None, missing: str, observation: Observation) -> Figure:
+    """What is observed, or why it cannot be used; `missing` names it where there is no reading at all."""
     if reading is None:
-        return Figure(None, "observed tokens", fault=_NOT_OBSERVED)
+        return Figure(None, missing, fault=_NOT_OBSERVED)
     value, fault = usable(reading, observation.max_age_seconds)
-    if value is None:
-        return Figure(None, reading.source, reading.age_seconds, fault)
-    cost = _per_million(plan.cost_per_hour, value)
-    return Figure(cost, reading.source, reading.age_seconds, "" if cost is not None else "no tokens are served")
+    return Figure(value, reading.source, reading.age_seconds, fault)
 
 
 def observed_cost_per_million_tokens(plan: Plan, observation: Observation) -> float | None:

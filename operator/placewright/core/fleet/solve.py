@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from placewright.core.fleet.beginning import covers, excess_prices, first_answer, level_of
 from placewright.core.fleet.integer import choose_columns, solve_directly
-from placewright.core.fleet.level import Items, Level, demand_of, rates_of
+from placewright.core.fleet.level import Items, Level
 from placewright.core.fleet.master import Master, MasterProgram
 from placewright.core.fleet.problem import Problem, Solution
 from placewright.core.model import Progress
@@ -68,7 +69,7 @@ def solve(
     prices = np.zeros(len(problem.capacity))
     free = True
     for priority in sorted({int(p) for p in problem.priority}, reverse=True):
-        level = _level(problem, priority, kept)
+        level = level_of(problem, priority, kept)
         answer = _Search(level, chosen, seconds_left, on_progress).run()
         chosen = dict(answer.chosen)
         kept[priority] = answer.objective
@@ -88,22 +89,6 @@ def solve(
         levels=tuple(levels),
         free=free,
         proved=all(objective - bound <= PROVED * max(1.0, abs(objective)) for _, objective, bound in levels),
-    )
-
-
-def _level(problem: Problem, priority: int, kept: Mapping[int, float]) -> Level:
-    asks = np.flatnonzero(problem.priority >= priority)
-    higher = sorted(kept, reverse=True)
-    keeper = np.full(problem.asks, -1, dtype=np.int64)
-    for at, each in enumerate(higher):
-        keeper[problem.priority == each] = len(problem.capacity) + at
-    own = [kept[each] * (1 + 1e-9) + 1e-12 for each in higher]
-    return Level(
-        problem=problem,
-        asks=asks.astype(np.int64),
-        counted=(problem.priority == priority).astype(np.int64),
-        keeper=keeper,
-        capacity=np.concatenate([problem.capacity, np.array(own)]),
     )
 
 
@@ -131,8 +116,8 @@ class _Search:
         self.on_progress = on_progress
         self.bound = -np.inf
         self.center = np.zeros(len(level.capacity))
-        self.chosen = _first_answer(level, before)
-        self.excess = _excess_prices(level)
+        self.chosen = first_answer(level, before)
+        self.excess = excess_prices(level)
         self.free = False
 
     def run(self) -> _Answer:
@@ -376,37 +361,6 @@ class _Search:
         whole = solve_directly(self.level, hint=hint, seconds=min(_DIRECT_SECONDS, self.seconds_left()))
         if whole is None:
             return
-        if all(_covers(self.level.problem, ask, items) for ask, items in whole.chosen.items() if items):
+        if all(covers(self.level.problem, ask, items) for ask, items in whole.chosen.items() if items):
             self._accept({ask: self.level.add(ask, items) for ask, items in whole.chosen.items()})
         self.bound = max(self.bound, whole.bound)
-
-
-def _covers(problem: Problem, ask: int, items: Items) -> bool:
-    """Whether counts really cover the demand; with several classes the program's own shares are trusted."""
-    low = int(problem.ask_start[ask])
-    if items == tuple((low + offer, count) for offer, count in problem.standing[ask]):
-        return True
-    demand = demand_of(problem, ask)
-    if len(demand) > 1:
-        return True
-    rates = rates_of(problem, ask)
-    return sum(float(rates[offer - low, 0]) * count for offer, count in items) >= float(demand[0]) * (1 - 1e-9)
-
-
-def _first_answer(level: Level, before: Mapping[int, Items]) -> dict[int, int]:
-    """What higher priorities have, and the present plans of the others where they all fit; else these are refused."""
-    refused = {ask: level.add(ask, before.get(ask, ())) for ask in level.asks.tolist()}
-    kept = {ask: level.base[ask][-1] if not before.get(ask) and level.counted[ask] else refused[ask] for ask in refused}
-    used = level.flat().used(np.fromiter(kept.values(), dtype=np.int64))
-    return kept if (used <= level.capacity * (1 + 1e-9) + 1e-9).all() else refused
-
-
-def _excess_prices(level: Level) -> FloatArray:
-    """A price of each row at which no ask would use it: more than any refusal per unit."""
-    problem = level.problem
-    most = np.ones(len(level.capacity))
-    offers = np.repeat(np.arange(len(problem.cost)), np.diff(problem.use_start))
-    refusal: FloatArray = problem.refusal_value[level.offer_ask[offers]]
-    np.maximum.at(most, problem.use_row, refusal / problem.use_amount)
-    most[len(problem.capacity) :] = 2.0
-    return most
