@@ -1,30 +1,19 @@
 """A real S3-compatible server, shared by the tests of this folder; each has a bucket of its own."""
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.controlplane.absence import refuse_or_skip
-from tests.controlplane.assets import AssetsUnavailableError, Finder
+from tests.apiserver.conftest import finder, program
 from tests.support.s3_server import S3Server
+
+__all__ = ["finder", "program"]
 
 
 @pytest.fixture(scope="session")
-def gateway_program(pytestconfig: pytest.Config) -> Path:
-    """The gateway's binary, built when missing; what the build says goes to the terminal."""
-    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
-
-    def report(line: str) -> None:
-        with capture.global_and_fixture_disabled():
-            sys.stderr.write(f"\n{line}")
-
-    try:
-        return Finder(report=report).path("versitygw")
-    except AssetsUnavailableError as error:
-        refuse_or_skip(error, os.environ)
+def gateway_program(program: Callable[[str], Path]) -> Path:
+    return program("versitygw")
 
 
 @pytest.fixture(scope="module")
