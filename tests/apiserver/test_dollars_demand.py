@@ -51,7 +51,7 @@ def test_demand_rises_and_the_plan_grows(place: Market) -> None:
 def test_figures_that_jitter_within_their_bands_cause_no_write(place: Market) -> None:
     place.traffic(3.6)
     place.earn(100.0)
-    place.placements.create("chat", following(gates=earning(0.5)))
+    place.placements.create("chat", following(hysteresis_percent=10, gates=earning(0.5)))
     with place.operator() as operator:
         soon(operator, lambda: 3.3 < demand(place, "chat") < 3.9 and place.replicas("chat") == 4, "the demand")
         soon(operator, lambda: operator.idle, "rest")

@@ -47,7 +47,7 @@ def spec(rate: float | None = None, *, price: float = 1.0, **more: Any) -> Json:
     }
 
 
-def following(**more: Any) -> Json:
+def following(*, hysteresis_percent: float = 2, **more: Any) -> Json:
     """A request whose demand is what the exporter serves."""
     given = spec(**more)
     given["workload"] = {
@@ -56,6 +56,7 @@ def following(**more: Any) -> Json:
             "modelName": "m",
             "window": "10s",
             "headroomPercent": 0,
+            "hysteresisPercent": hysteresis_percent,
             "maxAge": MAX_AGE,
         }
     }
