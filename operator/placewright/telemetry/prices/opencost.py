@@ -10,6 +10,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Final, Literal
 
 import aiohttp
@@ -78,7 +79,7 @@ async def fetch(session: aiohttp.ClientSession, source: PriceOpenCost) -> bytes:
         raise PriceSourceError(
             wrong(place, got="nothing in time", wants="an answer in 10 seconds"), broken=False
         ) from None
-    except (aiohttp.ClientError, OSError) as error:
+    except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a host that is no name
         raise PriceSourceError(wrong(place, got=type(error).__name__, wants="an answer"), broken=False) from None
 
 
@@ -112,7 +113,7 @@ def read_assets(data: bytes, *, cost: Literal["Node", "GPU"]) -> Assets:
             continue
         key = _key(asset)
         if key is None:
-            found.passed_over.append(name)
+            found.passed_over.append(_plain(name))
             continue
         dollars = _figure(asset, "totalCost" if cost == "Node" else "gpuCost", name)
         total = sums.setdefault(key, _Sum())
@@ -150,18 +151,30 @@ def _nodes(data: bytes) -> list[tuple[str, Mapping[str, Any]]]:
 def _gpu_hours(asset: Mapping[str, Any]) -> float:
     for name in ("GPUHours", "gpuHours"):
         if isinstance(asset.get(name), int | float):
-            return float(asset[name])
+            return _float(asset[name])
     count, minutes = asset.get("gpuCount"), asset.get("minutes")
     if isinstance(count, int | float) and isinstance(minutes, int | float):
-        return float(count) * float(minutes) / 60.0
+        return _float(count) * _float(minutes) / 60.0
     return 0.0
 
 
 def _figure(asset: Mapping[str, Any], name: str, node: str) -> float:
     value = asset.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise PriceSourceError(wrong(f"openCost: {node}: {name}", got=shown(value), wants="a number"))
-    return float(value)
+        raise PriceSourceError(wrong(f"openCost: {_plain(node)}: {name}", got=shown(value), wants="a number"))
+    return _float(value)
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer beyond any float
+        return inf if value > 0 else -inf
+
+
+def _plain(text: str) -> str:
+    """A name of a foreign server as a status may hold it."""
+    return "".join(char for char in text if char.isprintable())[:63]
 
 
 # ------------------------------------------------------------------------------------------- what kind of Node it is
@@ -180,8 +193,8 @@ def _key(asset: Mapping[str, Any]) -> PriceKey | None:
     return PriceKey(
         gpu=gpu,
         capacity_type=_capacity_type(labels, asset),
-        zone=(labels.get(_ZONE) or labels.get(_OLD_ZONE) or "")[:63],
-        instance_type=instance_type[:63],
+        zone=_plain(labels.get(_ZONE) or labels.get(_OLD_ZONE) or ""),
+        instance_type=_plain(instance_type),
     )
 
 

@@ -1,14 +1,18 @@
 """OpenCost's answers, with the fields of its asset_json.go and the labels of kube-state-metrics."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
+import aiohttp
 import pytest
 
 from placewright.api.price_rows import PriceKey, PriceRow
+from placewright.api.price_sources import PriceOpenCost
 from placewright.telemetry.prices.errors import PriceSourceError
-from placewright.telemetry.prices.opencost import read_assets
+from placewright.telemetry.prices.opencost import fetch, read_assets
 
 END = "2026-11-21T10:00:00Z"
 
@@ -127,3 +131,33 @@ def test_an_answer_without_a_price_is_one_line(body: bytes, told: str) -> None:
     with pytest.raises(PriceSourceError) as caught:
         read_assets(body, cost="Node")
     assert str(caught.value).startswith(told)
+
+
+@pytest.mark.parametrize("field", ["GPUHours", "totalCost"])
+def test_a_number_beyond_any_float_is_no_finite_price(field: str) -> None:
+    body = answer(node("n1", **{field: 123456.5})).replace(b"123456.5", b"1" + b"0" * 400)
+    (row,) = read_assets(body, cost="Node").rows
+    assert not 0.0 < row.per_gpu_hour < inf
+
+
+def test_names_are_told_as_one_printable_line() -> None:
+    name = "\n\x1b[31m" + "n" * 5000
+    with pytest.raises(PriceSourceError) as caught:
+        read_assets(answer(node(name, labels={}, nodeType="none")), cost="Node")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300
+    zone = {"label_topology_kubernetes_io_zone": "eu\n\x00west"}
+    (row,) = read_assets(answer(node("n1", labels=zone)), cost="Node").rows
+    assert row.key.zone == "euwest"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://opencost..svc:9003", f"http://{'a' * 250}", "http://[1.2.3.4]:9003", "http://h:99999"]
+)
+def test_a_host_that_is_no_name_is_one_line(url: str) -> None:
+    async def ask() -> bytes:
+        async with aiohttp.ClientSession() as session:
+            return await fetch(session, PriceOpenCost(url=url))
+
+    with pytest.raises(PriceSourceError, match="wants an answer"):
+        asyncio.run(ask())
