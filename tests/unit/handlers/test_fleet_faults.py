@@ -11,6 +11,7 @@ from placewright.kube.status import WriteResult
 from tests.support.fleet_api import REQUESTS, fleet_request, node, pool, refusal
 from tests.support.fleet_subject import CHEAP, NAMESPACE, Subject, play, rest, running, until, wanting
 from tests.support.placements import condition, reason
+from tests.support.requests import Json
 
 
 def test_a_failed_solve_keeps_the_plans_and_the_rest_of_the_fleet_is_planned() -> None:
@@ -67,16 +68,20 @@ def test_what_a_user_must_fix_is_told_and_the_rest_is_planned() -> None:
 
 def test_nodes_that_may_not_be_read_keep_plans_and_are_told() -> None:
     async def scenario(subject: Subject) -> None:
+        def found() -> Json:
+            status: Json = subject.api.objects["gpupools"]["", "found"].get("status") or {}
+            return status
+
         await until(lambda: subject.where("a") == {"found": 8}, "a plan")
+        await until(lambda: found().get("capacity") == 8, "the stock in the pool's status")
         subject.api.faults["nodes"] = refusal(403, "Forbidden")
         subject.api.put("nodes", node("n-1", pool="found", gpus=4))  # lets the watch end
         await until(
             lambda: condition(subject.api.request("a"), "InputsFresh").get("reason") == "NodesUnreadable", "the reason"
         )
         assert subject.where("a") == {"found": 8}
-        status = subject.api.objects["gpupools"]["", "found"]["status"]
         await until(lambda: condition(subject.api.objects["gpupools"]["", "found"], "Ready")["status"] == "Unknown")
-        assert status["capacity"] == 8
+        assert found()["capacity"] == 8
         subject.apply(fleet_request("b", 1))
         await until(lambda: reason(subject.api.request("b")) == "InputsStale", "the new one to be told")
 
