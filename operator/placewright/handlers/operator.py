@@ -1,7 +1,6 @@
 """The operator as a whole: wires the parts, waits for the CRD, runs until a signal, drains."""
 
 import asyncio
-import contextlib
 import logging
 import signal
 import time
@@ -13,7 +12,7 @@ from placewright import __version__
 from placewright.api.annotations import actor_of
 from placewright.core.errors import PlacewrightError
 from placewright.core.model import Request, Snapshot
-from placewright.handlers import watching, worker
+from placewright.handlers import readiness, watching, worker
 from placewright.handlers.auditor import Auditor, trail_of
 from placewright.handlers.cache import Json, ObjectCache, key_of
 from placewright.handlers.fleet import Fleet, FleetParts
@@ -37,7 +36,7 @@ from placewright.handlers.solutions import Solutions
 from placewright.handlers.solver import FleetEntry, FleetOutcome, Solved, SolveEntry, SolveOutcome, SolverPool
 from placewright.handlers.surveyor import Surveyor
 from placewright.kube.access import Access, access_for
-from placewright.kube.client import ApiError, KubeClient, UnreachableError
+from placewright.kube.client import KubeClient
 from placewright.kube.events import EventRecorder, TokenBucket, Transition
 from placewright.kube.status import WriteResult
 from placewright.telemetry.audit import OFF, AuditTrail
@@ -56,7 +55,6 @@ _SOLUTIONS_KEPT = 512
 _EVENTS_PER_SECOND = 1.0
 _EVENTS_BURST = 25
 _TICK_SECONDS = 0.5
-_TELL_SECONDS = 30.0
 _MIB = 1024 * 1024
 _GAP_SLACK_SECONDS = 5.0
 
@@ -255,7 +253,7 @@ class Operator:
         watch_stop = asyncio.Event()
         watch: asyncio.Task[Any] | None = None
         try:
-            await self._wait_for_crd()
+            await readiness.served(self._client, self.health, self._stop)
             if self._stop.is_set():
                 return
             parts += [
@@ -302,23 +300,6 @@ class Operator:
             stop=stop,
             on_started=self._take_signals,
         )
-
-    async def _wait_for_crd(self) -> None:
-        """Waits, and says so, until the API server serves PlacementRequests."""
-        told_at = float("-inf")
-        while not self._stop.is_set():
-            try:
-                if await self._client.serves_requests():
-                    self.health.waiting_for = ""
-                    return
-                self.health.waiting_for = "the CustomResourceDefinition placementrequests.placewright.dev"
-            except (ApiError, UnreachableError) as error:
-                self.health.waiting_for = f"the API server: {error}"
-            if time.monotonic() - told_at > _TELL_SECONDS:
-                told_at = time.monotonic()
-                log.warning("waiting for %s", self.health.waiting_for)
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), timeout=1.0)
 
     async def _ticking(self) -> None:
         while True:
