@@ -224,7 +224,7 @@ def test_a_rollback_shows_both_costs_and_waits_for_the_plan(site: Site, tmp_path
     journal.close()
 
     def operator() -> None:
-        wait_until(lambda: site.annotations.get("rollback-to"), 20, "the annotation")
+        wait_until(lambda: site.annotations.get("rollback-to"), 60, "the annotation")
         ready = {"type": "Ready", "status": "True", "reason": "PlanCurrent", "message": "p-a1"}
         condition = {**ready, "lastTransitionTime": "2026-11-21T10:00:00Z", "observedGeneration": 1}
         site.placements.patch_status("chat", {"plan": plan("p-a1", 12.0), "conditions": [condition]})
@@ -256,12 +256,12 @@ def test_a_refusal_of_the_operator_is_told(site: Site) -> None:
     site.refuse("an old one")
 
     def operator() -> None:
-        wait_until(lambda: site.annotations.get("rollback-to"), 20, "the annotation")
+        wait_until(lambda: site.annotations.get("rollback-to"), 60, "the annotation")
         site.refuse("the audit journal has no such plan of this request")
 
     acting = threading.Thread(target=operator)
     acting.start()
-    result = site.run("rollback", "chat", "--to", "p-77", "--wait", "--timeout", "20s")
+    result = site.run("rollback", "chat", "--to", "p-77", "--wait", "--timeout", "60s")
     acting.join()
 
     assert result.exit_code == 4

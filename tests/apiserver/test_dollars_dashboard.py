@@ -104,5 +104,5 @@ def test_every_query_finds_data_of_the_real_operator(place: Market, prometheus: 
 
             place.placements.delete("chat")
             wait_until(
-                lambda: not server.query('{__name__=~"placewright_.*", name="chat"}'), 30.0, "the series to vanish"
+                lambda: not server.query('{__name__=~"placewright_.*", name="chat"}'), 60.0, "the series to vanish"
             )

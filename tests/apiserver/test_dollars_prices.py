@@ -14,7 +14,7 @@ from tests.support.placements import Placements, condition, reason
 Json = dict[str, Any]
 
 POLICY, POOL = f"{GROUP}/placementpolicies/live-prices", f"{GROUP}/gpupools/live-prices"
-WITHIN_SECONDS = 40.0
+WITHIN_SECONDS = 90.0
 GOOD = "gpu,pricePerGPUHour\nL40S,{price}\n"
 SPEC = {
     "model": {"name": "own/model", "precisions": [{"name": "bf16"}]},

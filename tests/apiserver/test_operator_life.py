@@ -180,5 +180,5 @@ def test_sigterm_ends_quickly_and_cleanly(operator: OperatorProcess, placements:
     placements.create("chat")
     settled(operator, placements, "chat")
     operator.process.signal(signal.SIGTERM)
-    wait_until(lambda: not operator.process.running, 8.0, "the operator to end")
+    wait_until(lambda: not operator.process.running, 20.0, "the operator to end")
     assert operator.process.returncode == 0

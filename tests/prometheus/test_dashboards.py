@@ -77,7 +77,7 @@ def scraped(
             metrics.query_answered("Success", 0.02)  # a rate needs a counter that moves
             return bool(server.query("rate(placewright_prometheus_queries_total[10s]) > 0"))
 
-        wait_until(counted, 30.0, "two scrapes")
+        wait_until(counted, 60.0, "two scrapes")
         yield Scraped(server, request.param)
     http.stop()
 
@@ -147,7 +147,7 @@ def test_alerts_of_a_real_scrape_name_the_request(scraped: Scraped) -> None:
             found.setdefault(alert["labels"]["alertname"], set()).add(alert["annotations"]["summary"])
         return found
 
-    wait_until(lambda: "PlacewrightRampHeld" in pending(), 30.0, "the rules to be evaluated")
+    wait_until(lambda: "PlacewrightRampHeld" in pending(), 60.0, "the rules to be evaluated")
     told = pending()
     assert told["PlacewrightGateBlocked"] == {
         "Gate CostPerHour blocks research/chat.",

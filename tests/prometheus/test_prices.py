@@ -24,7 +24,7 @@ from tests.support.prometheus_server import PrometheusServer, Target
 
 SPOT = {"name": "spot", "prometheus": {"query": "max by (gpu, capacity_type) (gpu_price_usd_per_hour)"}}
 NODES = {"name": "nodes", "prometheus": {"query": "avg by (instance_type) (node_gpu_hourly_cost)"}}
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ def find(plane: ControlPlane, path: str) -> Json | None:
                 return None
             raise
 
-    found = wait_until(ask, 30, f"an answer about {path}")
+    found = wait_until(ask, 60, f"an answer about {path}")
     assert found is not None
     return found[0]
 
@@ -91,7 +91,7 @@ class Site:
         return found
 
     def create_request(self, name: str) -> None:
-        wait_until(self._served, 20, "the API server to serve PlacementRequests")
+        wait_until(self._served, 60, "the API server to serve PlacementRequests")
         self.plane.admin.create(PATH.format(namespace=self.namespace), manifest(name))
 
     def request(self, name: str) -> Json | None:

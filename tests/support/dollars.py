@@ -18,7 +18,7 @@ from tests.support.prometheus_server import PrometheusServer, Target
 Json = dict[str, Any]
 
 POLICIES = "/apis/placewright.dev/v1alpha1/placementpolicies"
-WITHIN_SECONDS = 40.0
+WITHIN_SECONDS = 90.0
 REVENUE = "sum(revenue_usd_per_hour)"
 INPUT, OUTPUT = 512, 128
 MODEL = "own/model"
@@ -109,7 +109,7 @@ class Market:
         place = self.folder / "prometheus"
         place.mkdir()
         target = Target(address=self.exporter.address, labels={"namespace": self.placements.namespace})
-        self.prometheus = PrometheusServer(self._program, place, [target], interval="200ms", lookback="3s")
+        self.prometheus = PrometheusServer(self._program, place, [target], interval="500ms", lookback="3s")
         self._stack.enter_context(self.prometheus)
         self.door = self._stack.enter_context(BadPrometheus(through(self.prometheus.url)))
         given = {"requestQueries": "OwnNamespace", "maxAge": MAX_AGE, **inputs}

@@ -13,7 +13,7 @@ from tests.support.placements import Placements, is_settled, reason
 
 Json = dict[str, Any]
 
-WITHIN_SECONDS = 30.0
+WITHIN_SECONDS = 90.0
 GROUP = "/apis/placewright.dev/v1alpha1"
 CHEAP, DEAR = "cheap", "dear"
 INPUT, OUTPUT = 512, 128

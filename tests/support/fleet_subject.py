@@ -168,7 +168,7 @@ class Subject:
 
 async def until(probe: Callable[[], Any], what: str = "it") -> None:
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not probe():  # noqa: ASYNC110 - no seam
                 await asyncio.sleep(0.005)
     except TimeoutError:

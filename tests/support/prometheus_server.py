@@ -15,7 +15,7 @@ import yaml
 from tests.controlplane.ports import PortReservation
 from tests.controlplane.processes import ManagedProcess, wait_until
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,7 @@ class PrometheusServer:
             found: list[dict[str, Any]] = json.load(response)["data"]["result"]
             return found
 
-    def wait_for(self, expr: str, timeout_s: float = 30.0) -> list[dict[str, Any]]:
+    def wait_for(self, expr: str, timeout_s: float = 60.0) -> list[dict[str, Any]]:
         """Waits until a query finds something."""
         return wait_until(lambda: self.query(expr), timeout_s, f"Prometheus to find {expr}")
 

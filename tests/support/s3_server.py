@@ -59,7 +59,7 @@ class S3Server:
 
     def start(self) -> None:
         self.process.start()
-        wait_until(self._answers, 20, "the S3 server to answer")
+        wait_until(self._answers, 60, "the S3 server to answer")
 
     def stop(self) -> None:
         self.process.stop(2)

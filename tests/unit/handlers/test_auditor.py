@@ -120,7 +120,7 @@ def start(trail: FakeTrail, *resources: Json, before: Callable[[Auditor], None] 
             auditor.seen(resource)
         before(auditor)
         trail.indexed = listed = True
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while auditor.starting:  # noqa: ASYNC110 - no seam
                 await asyncio.sleep(0.01)
         auditor.seen(stored("late", uid="u-9", status=status(PLAN)))

@@ -34,7 +34,7 @@ def _bucket(burst: int) -> TokenBucket:
 
 async def _settle(recorder: EventRecorder, until: int, events: FakeEvents) -> None:
     task = asyncio.create_task(recorder.run())
-    async with asyncio.timeout(2), events.changed:
+    async with asyncio.timeout(60), events.changed:
         await events.changed.wait_for(lambda: len(events.posted) >= until)
     task.cancel()
 
