@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Final
+from typing import Final, Self
 
 from placewright.api.hardware import LabelSelector, SelectorTerm
 from placewright.api.performance_profile import PerformanceProfile
@@ -25,6 +25,16 @@ class NoPoolsError(SurroundingsError):
 
 class DemandUnavailableError(SurroundingsError):
     """The demand is read live, and there never was a figure of it."""
+
+    @classmethod
+    def because(cls, why: str) -> Self:
+        """The error for somebody who has asked in vain.
+
+        Args:
+            why: the fault of the live demand in one line.
+        """
+        got = f"no figure ({why.removeprefix('demand: ').removeprefix('missing: ')})"
+        return cls("spec.workload.demandFrom", got=got, wants="requests per second from Prometheus")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

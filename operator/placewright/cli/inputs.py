@@ -214,7 +214,7 @@ def _job(
         try:
             request = to_request(resource, surroundings, live.of(asking))
         except DemandUnavailableError as error:
-            refusal = _unread_demand(error, of_cluster=asking.of_cluster)
+            refusal = _unread_demand(error, of_cluster=asking.of_cluster, asked=not isinstance(live, InForce))
         except InvalidRequestError as error:
             refusal = _refusal(asking, error, surroundings)
             if refusal is None:
@@ -231,10 +231,10 @@ def _job(
     )
 
 
-def _unread_demand(error: "DemandUnavailableError", *, of_cluster: bool) -> Refusal:
+def _unread_demand(error: "DemandUnavailableError", *, of_cluster: bool, asked: bool) -> Refusal:
     """A demand that is read live and that no status holds: in a cluster it comes by itself, for a file it is given."""
-    if of_cluster:
-        return Refusal(error=error, exit_code=exits.INFEASIBLE)
+    if of_cluster or asked:
+        return Refusal(error=error, exit_code=exits.INFEASIBLE if of_cluster else exits.BAD_INPUT)
     wants = "--prometheus-url, the object with the status of its cluster (kubectl get -o yaml), or requestsPerSecond"
     return Refusal(error=type(error)(error.field, got=error.got, wants=wants), exit_code=exits.BAD_INPUT)
 

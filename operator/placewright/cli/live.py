@@ -1,6 +1,7 @@
 """Live figures for planning offline: what the requests want to know is asked of a Prometheus, each question once."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -92,15 +93,15 @@ class Figures:
         Raises:
             InvalidRequestError: it follows a live demand that nobody could read, and none is in force.
         """
-        from placewright.api.live import live_of_status  # noqa: PLC0415 - --help needs no pydantic
+        from placewright.api.live import LiveInput, live_of_status  # noqa: PLC0415 - --help needs no pydantic
         from placewright.api.surroundings import DemandUnavailableError  # noqa: PLC0415 - as above
 
         view = self.views.get(asking.key)
         if view is None:
             return live_of_status({"status": asking.resource.status})
         if asking.resource.spec.workload.demand_from is not None and view.live.demand is None:
-            got = "; ".join(fault.message for fault in view.faults) or "no answer"
-            raise DemandUnavailableError("spec.workload.demandFrom", got=got, wants="a figure of the live demand")
+            why = next((fault.message for fault in view.faults if fault.input is LiveInput.DEMAND), "no answer")
+            raise DemandUnavailableError.because(why)
         return view.live
 
     def shown(self, asking: Asking) -> "LiveStatus":
@@ -190,6 +191,9 @@ def answers(server: "Server", queries: "Sequence[Query]") -> "tuple[Mapping[Quer
     """
     from placewright.telemetry.prometheus.book import QueryBook  # noqa: PLC0415 - --help needs no HTTP client
     from placewright.telemetry.prometheus.client import PrometheusClient, session_for  # noqa: PLC0415 - as above
+
+    # What cannot be read is told request by request; the log of the operator would tell it once more.
+    logging.getLogger("placewright").addHandler(logging.NullHandler())
 
     async def ask() -> "Mapping[Query, Entry]":
         async with session_for(server) as session:

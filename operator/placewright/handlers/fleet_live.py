@@ -143,9 +143,7 @@ class FleetLive:
         if not isinstance(fault, DemandUnavailableError) or view is None:
             return fault
         why = next((each.message for each in view.faults if each.input is LiveInput.DEMAND), "")
-        if not why:
-            return fault
-        return DemandUnavailableError("spec.workload.demandFrom", got=why, wants="a figure of the live demand")
+        return DemandUnavailableError.because(why) if why else fault
 
     # ----------------------------------------------------------------------------------------------- new figures
 

@@ -86,9 +86,20 @@ def test_without_a_usable_figure_a_file_has_no_plan(run: Run, tmp_path: Path, be
     with bad.BadPrometheus(behaviour) as server:
         done = run("plan", "-f", file_of(tmp_path), "--prometheus-url", server.url)
     assert done.exit_code == 2
-    assert "default/chat: not planned, spec.workload.demandFrom: got demand: " in done.stdout
-    assert why in done.stdout
+    assert "default/chat: not planned, spec.workload.demandFrom: got no figure (" in done.stdout
+    (line,) = (line for line in done.stdout.splitlines() if "not planned" in line)
+    assert line.endswith("), wants requests per second from Prometheus")
+    assert why in line
     assert why in done.stderr
+
+
+def test_why_there_is_no_demand_is_told_without_other_faults_and_without_the_log(run: Run, tmp_path: Path) -> None:
+    file = file_of(tmp_path, gates={"maxCostToRevenueRatio": 0.5, "revenuePerHourQuery": "sum("})
+    done = run("plan", "-f", file, "--prometheus-url", "http://127.0.0.1:1")
+    assert done.exit_code == 2
+    (line,) = (line for line in done.stdout.splitlines() if "not planned" in line)
+    assert "revenuePerHourQuery" not in line
+    assert all(each.startswith("note: default/chat: ") for each in done.stderr.splitlines())
 
 
 def test_a_policy_that_speaks_of_queries_holds_here_as_well(run: Run, tmp_path: Path) -> None:
