@@ -16,9 +16,8 @@ from placewright.telemetry.audit.segments import read_place, segments
 from placewright.telemetry.audit.state import SinkState
 from placewright.telemetry.audit.verify import KnownHead, material_of, verify
 from tests.support.audit_journals import decision
+from tests.support.audit_trails import LIMIT_S, running, until
 from tests.support.s3_server import S3Server
-
-LIMIT_S = 60.0
 
 
 class Site:
@@ -41,14 +40,8 @@ class Site:
         return Trail(Journal(self.folder, segment_bytes=4_000), [sink])
 
     async def run(self, work: Callable[[Trail], Awaitable[None]]) -> None:
-        trail = self.trail()
-        running = asyncio.create_task(trail.run())
-        try:
+        async with running(self.trail()) as trail:
             await work(trail)
-        finally:
-            running.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await running
 
     def downloaded(self, to: Path) -> Path:
         client = self.server.client
@@ -75,11 +68,7 @@ def fill(trail: Trail, first: int, count: int) -> None:
 
 
 async def sink_state(trail: Trail, wanted: Callable[[SinkState], bool]) -> SinkState:
-    deadline = time.monotonic() + LIMIT_S
-    while not wanted(trail.state().sinks[0]):
-        assert time.monotonic() < deadline, trail.state()
-        await asyncio.sleep(0.02)
-    return trail.state().sinks[0]
+    return (await until(trail, lambda state: wanted(state.sinks[0]))).sinks[0]
 
 
 def test_the_bucket_holds_the_journal_byte_by_byte_and_verifies(site: Site, tmp_path: Path) -> None:
@@ -162,13 +151,9 @@ def test_records_of_a_time_without_the_sink_are_sent_too(site: Site, tmp_path: P
     journal = Journal(site.folder, segment_bytes=4_000)
 
     async def before() -> None:
-        trail = Trail(journal)
-        running = asyncio.create_task(trail.run())
-        fill(trail, 1, 40)
-        assert await trail.flush(LIMIT_S), trail.state()
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
+        async with running(Trail(journal)) as trail:
+            fill(trail, 1, 40)
+            assert await trail.flush(LIMIT_S), trail.state()
 
     asyncio.run(before())
 
