@@ -30,7 +30,8 @@ def form_of(name: str, given: Form | None) -> Form:
     for suffix, form in _FORMS.items():
         if name.casefold().endswith(suffix):
             return form
-    raise PriceSourceError(wrong("format", got=f"nothing, and {shown(name)} ends with neither", wants="CSV or JSON"))
+    wants = "format CSV or JSON, or a name that ends with .csv or .json"
+    raise PriceSourceError(wrong(f"the table {shown(name)}", got="no format", wants=wants))
 
 
 def read_table(data: bytes, name: str, form: Form) -> tuple[PriceRow, ...]:
@@ -98,6 +99,9 @@ def _csv_rows(text: str, name: str) -> Iterator[tuple[int, PriceRow | list[str]]
 
 def _header(given: Sequence[str], place: str) -> list[str]:
     columns = [column_of(name) for name in given]
+    if not any(columns):  # another file perhaps, of which nothing is to be shown
+        wants = f"{','.join(REQUIRED)} and what narrows it, between commas: {','.join(COLUMNS)}"
+        raise PriceSourceError(wrong(place, got="a line without any name of a column", wants=wants))
     faults = [
         wrong(f"{place}: column {at}", got=shown(name), wants=wants_one_of(COLUMNS))
         for at, (name, column) in enumerate(zip(given, columns, strict=True), start=1)

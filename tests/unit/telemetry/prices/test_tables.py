@@ -66,7 +66,12 @@ def test_prices_that_are_none_are_read_as_they_stand_for_others_to_judge() -> No
         ("gpu,pricePerGPUHour\n", ("p.csv: got no price, wants one at least",)),
         (
             "gpu;pricePerGPUHour\nL40S;1\n",
-            (f"p.csv:1: column 1: got 'gpu;pricePerGPUHour', wants one of {COLUMNS}",),
+            (
+                (
+                    "p.csv:1: got a line without any name of a column, wants gpu,pricePerGPUHour and what narrows it, between"
+                    f" commas: {COLUMNS.replace(' ', '')}"
+                ),
+            ),
         ),
         ("gpu,zone\nL40S,a\n", ("p.csv:1: column pricePerGPUHour: got nothing, wants it",)),
         ("gpu,GPU,pricePerGPUHour\n", ("p.csv:1: column gpu: got it twice, wants it once",)),
@@ -181,7 +186,7 @@ def test_text_that_is_no_utf_8() -> None:
 def test_the_form_is_told_or_seen_by_the_name(form: str) -> None:
     assert form_of(f"prices.{form}", None) == form
     assert form_of("prices", form) == form
-    with pytest.raises(PriceSourceError, match="wants CSV or JSON"):
+    with pytest.raises(PriceSourceError, match=r"'prices\.txt': got no format, wants format CSV or JSON"):
         form_of("prices.txt", None)
 
 
@@ -230,3 +235,10 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, made: str, told: str) -> Non
         (tmp_path / "prices.csv").mkdir()
     with pytest.raises(PriceSourceError, match=told):
         read_file(PriceFile(path="prices.csv"), tmp_path, confined=True)
+
+
+def test_nothing_is_shown_of_a_file_that_is_no_table() -> None:
+    with pytest.raises(PriceSourceError) as caught:
+        read_table(b"PATH=/bin\0PASSWORD=hunter2,TOKEN=s3cr3t\0", "/proc/self/environ", "CSV")
+    assert "hunter2" not in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
