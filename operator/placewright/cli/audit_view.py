@@ -80,6 +80,9 @@ def report_data(report: Report) -> Json:
     }
 
 
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
 def table(screen: Screen, records: Sequence[Json]) -> None:
     """Write records as a table."""
     screen.table(_COLUMNS, [[_printable(cell) for cell in _cells(record)] for record in records])
@@ -122,7 +125,12 @@ def exported(chosen: Iterable[tuple[bytes, Json]], form: str) -> Iterator[str]:
         yield "[]\n" if head == "[\n" else "\n]\n"
     else:
         yield _row(_FIELDS)
-        yield from (_row([as_text(record.get(name)) for name in _FIELDS]) for _, record in chosen)
+        yield from (_row([_cell(record.get(name)) for name in _FIELDS]) for _, record in chosen)
+
+
+def _cell(value: object) -> str:
+    """A cell of CSV: text that a spreadsheet would take for a formula is marked as text, since anybody may be actor."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else as_text(value)
 
 
 def _row(cells: Iterable[str]) -> str:

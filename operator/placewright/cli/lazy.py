@@ -155,9 +155,7 @@ def _report(error: Exception) -> int:
                 click.echo(f"error: {line}", err=True)
             return exits.BAD_INPUT
         case click.UsageError():
-            command = error.ctx.command_path if error.ctx is not None else "placewright"
-            message = error.format_message().rstrip(".")
-            click.echo(f"error: {_one_line(message)} (see '{command} --help')", err=True)
+            click.echo(_usage(error), err=True)
             return exits.BAD_INPUT
         case click.ClickException():
             click.echo(f"error: {_one_line(error.format_message())}", err=True)
@@ -172,6 +170,13 @@ def _report(error: Exception) -> int:
     told = _one_line(f"{type(error).__name__}: {error}")
     click.echo(f"error: internal error: {told} (--debug shows where)", err=True)
     return exits.INTERNAL_ERROR
+
+
+def _usage(error: click.UsageError) -> str:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error.format_message()  # the help, as it is
+    command = error.ctx.command_path if error.ctx is not None else "placewright"
+    return f"error: {_one_line(error.format_message().rstrip('.'))} (see '{command} --help')"
 
 
 def _one_line(text: str) -> str:

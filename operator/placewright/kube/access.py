@@ -11,6 +11,7 @@ import aiohttp
 from kubernetes.client import Configuration
 from kubernetes.client.rest import should_bypass_proxies
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
+from yaml import YAMLError
 
 from placewright.core.errors import PlacewrightError
 
@@ -33,6 +34,7 @@ def load_configuration(kubeconfig: str | None = None, context: str | None = None
     """
     configuration = Configuration()
     path = kubeconfig or os.environ.get("KUBECONFIG") or None
+    where = path or "the pod's ServiceAccount or ~/.kube/config"
     try:
         if path is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ:
             load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
@@ -41,8 +43,9 @@ def load_configuration(kubeconfig: str | None = None, context: str | None = None
                 config_file=path, context=context, client_configuration=configuration
             )
     except (ConfigException, OSError, ValueError) as error:
-        where = path or "the pod's ServiceAccount or ~/.kube/config"
         raise CredentialsError(f"no credentials for a cluster from {where}: {error}") from error
+    except (TypeError, AttributeError, LookupError, YAMLError):  # their texts may show a part of the file
+        raise CredentialsError(f"no credentials for a cluster from {where}: got no kubeconfig, wants one") from None
     return configuration
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from placewright.cli.audit_view import exported
 from placewright.telemetry.audit.segments import name_of, read_place
 from tests.support.audit_journals import write_journal
 
@@ -182,3 +183,39 @@ def test_exported_lines_can_be_proved(run: Run, journal: Path, tmp_path: Path) -
     assert run("audit", "verify", copy).exit_code == 0
     flip(copy, b"p-4", b"p-5")
     assert run("audit", "verify", copy).exit_code == 5
+
+
+@pytest.mark.parametrize("command", [("show",), ("export", "--format", "jsonl")])
+def test_a_file_of_another_kind_is_no_journal_without_such_records(
+    run: Run, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("kind: PlacementPolicy\nspec: {}\n")
+    result = run("audit", *command, file)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"error: {file}: got no record at all, wants a journal's folder, or files with its records\n"
+    )
+
+
+def test_a_spreadsheet_takes_no_text_of_csv_for_a_formula() -> None:
+    record = {"actor": "=HYPERLINK(1)", "message": "-1", "oldCostPerHour": -1.5, "reason": "Cheaper"}
+    *_, row = csv.DictReader(io.StringIO("".join(exported([(b"", record)], "csv"))))
+    assert (row["actor"], row["message"]) == ("'=HYPERLINK(1)", "'-1")
+    assert (row["oldCostPerHour"], row["reason"]) == ("-1.5", "Cheaper")
+
+
+@pytest.mark.parametrize("cost", ["NaN", "1e999", "-Infinity", f"1{'0' * 400}"])
+@pytest.mark.parametrize("command", [("show",), ("show", "-o", "json"), ("export", "--format", "json")])
+def test_a_record_that_somebody_made_unreadable_hides_no_other(
+    run: Run, journal: Path, cost: str, command: tuple[str, ...]
+) -> None:
+    flip(journal / name_of(1), b'"newCostPerHour":3.0', f'"newCostPerHour":{cost}'.encode())
+    result = run("audit", *command, journal)
+    assert result.exit_code == 0, result.stderr
+    assert "p-1" in result.stdout
+    assert "p-3" in result.stdout
+    assert "p-2" not in result.stdout
+    if command != ("show",):
+        json.loads(result.stdout, parse_constant=pytest.fail)
+    assert run("audit", "verify", journal).exit_code == 5

@@ -140,3 +140,11 @@ def test_only_debug_shows_where() -> None:
 def test_a_table_of_commands_that_names_nothing_is_noticed() -> None:
     group = RootGroup(entries={"gone": Entry(module="placewright.cli.gone", attribute="gone", summary="")})
     assert CliRunner().invoke(group, ["gone"]).exit_code == 1
+
+
+@pytest.mark.parametrize("group", [(), ("audit",), ("ramp",), ("profile",)])
+def test_a_group_alone_prints_its_help_as_it_is(run: Run, group: tuple[str, ...]) -> None:
+    result = run(*group)
+    assert result.exit_code == exits.BAD_INPUT
+    assert result.stdout == ""
+    assert result.stderr == run(*group, "--help").stdout

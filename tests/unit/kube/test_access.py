@@ -105,3 +105,12 @@ def test_missing_and_broken_credentials_are_one_clear_line(tmp_path: Path) -> No
     path = write_kubeconfig(tmp_path, "http://127.0.0.1:1")
     with pytest.raises(CredentialsError, match="elsewhere"):
         load_configuration(str(path), "elsewhere")
+
+
+@pytest.mark.parametrize("text", ["root:x:0", "- a", "users: 3", "users: [{user: {token: s3cr3t}}\n  bad: [", "\0"])
+def test_a_file_of_another_kind_is_one_line_without_its_text(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "config"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(CredentialsError, match=r"no credentials for a cluster from .*got no kubeconfig") as caught:
+        load_configuration(str(file))
+    assert "s3cr3t" not in str(caught.value)

@@ -1,15 +1,21 @@
 """Reading a journal's records, for people and for programs."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
+from placewright.core.errors import InvalidRequestError
 from placewright.telemetry.audit.entry import Json
 from placewright.telemetry.audit.record import parsed, plan_of
 from placewright.telemetry.audit.segments import lines_of
 from placewright.telemetry.audit.verify import material_of
+
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{300}")
+_ODD: Final = re.compile(rb"NaN|Infinity|[eE]\+?[0-9]{3}|[0-9]{300}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +61,29 @@ def lines_with_records(path: Path, choice: Choice) -> Iterator[tuple[bytes, Json
         InvalidRequestError: the path is not there, or has no records.
         OSError: a file cannot be read.
     """
+    found = False
     for file in material_of([path]).files:
         for _, line, _ in lines_of(file):
             record = parsed(line)
+            if record is not None and not _standard(line, record):
+                continue
+            found = found or record is not None
             if record is not None and choice.wants(record):
                 yield line, record
+    if not found:
+        wants = "a journal's folder, or files with its records"
+        raise InvalidRequestError(str(path), got="no record at all", wants=wants)
+
+
+def _standard(line: bytes, record: Json) -> bool:
+    """Whether other programs can read a record: Python also takes NaN, and numbers beyond any float."""
+    if _ODD.search(line) is None:
+        return True
+    try:
+        json.dumps(record, allow_nan=False)
+    except ValueError:
+        return False
+    return _LONG_NUMBER.search(line) is None
 
 
 def records_of(path: Path, choice: Choice) -> Iterator[Json]:

@@ -68,8 +68,8 @@ def test_prices_that_are_none_are_read_as_they_stand_for_others_to_judge() -> No
             "gpu;pricePerGPUHour\nL40S;1\n",
             (
                 (
-                    "p.csv:1: got a line without any name of a column, wants gpu,pricePerGPUHour and what narrows it, between"
-                    f" commas: {COLUMNS.replace(' ', '')}"
+                    "p.csv:1: got a line without any name of a column, wants gpu,pricePerGPUHour and what narrows it,"
+                    f" between commas: {COLUMNS.replace(' ', '')}"
                 ),
             ),
         ),
