@@ -34,7 +34,8 @@ class GateWatch:
 
     def decided(self, key: Key, member: Member, decision: Decision, observation: Observation) -> Decision:
         """Takes in a decision; returns it with the gates as they are to be told."""
-        request, plan = decision.request, decision.plan
+        # The member's own request, not the copy that came back from the solver: there are thousands.
+        request, plan = member.request or decision.request, decision.plan
         if plan is None:
             self._known.pop(key, None)
             return decision
