@@ -131,7 +131,9 @@ def stored_ramp(resource: Json) -> StoredRamp | None:
         entered, passing, failing = (
             _seconds(each) for each in (ramp.entered_at, ramp.passing_since, ramp.failing_since)
         )
-    except ValueError:  # pydantic's fault is one
+        for moment in (entered, passing, failing):
+            moment_of(0.0 if moment is None else moment)  # what cannot be written again is spoiled too
+    except (ValueError, OverflowError):  # pydantic's fault is a ValueError
         return None
     state = core.RampState(
         plan_id=ramp.plan_id,
@@ -259,9 +261,9 @@ def live_status_of(resource: Json) -> LiveStatus:
     """
     live = live_of_status(resource)
     status: Json = resource.get("status") or {}
-    inputs: Json = status.get("inputs") or {}
+    demand, inputs = (each if isinstance(each, Mapping) else {} for each in map(status.get, ("demand", "inputs")))
     return LiveStatus(
-        demand=_shown_demand(live, status.get("demand") or {}, inputs),
+        demand=_shown_demand(live, demand, inputs),
         revenue=_shown_revenue(live, inputs),
     )
 
@@ -284,9 +286,9 @@ def _shown_revenue(live: Live, inputs: Json) -> RevenueStatus | None:
 def _moment(given: Any) -> datetime | None:
     try:
         seconds = _seconds(given) if isinstance(given, str) else None
-    except ValueError:
+        return moment_of(seconds) if seconds is not None else None
+    except (ValueError, OverflowError):  # no time, or one beyond the calendar
         return None
-    return moment_of(seconds) if seconds is not None else None
 
 
 def moment_of(seconds: float) -> datetime:

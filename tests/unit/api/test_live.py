@@ -4,7 +4,16 @@ from typing import Any
 
 import pytest
 
-from placewright.api.live import NO_LIVE, Live, live_of_status, live_status_of, moment_of, ramp_of, stored_ramp
+from placewright.api.live import (
+    NO_LIVE,
+    NOTHING_LIVE,
+    Live,
+    live_of_status,
+    live_status_of,
+    moment_of,
+    ramp_of,
+    stored_ramp,
+)
 from placewright.api.parse import parse
 from placewright.core.model import RampPhase, TrafficClass
 from tests.support.live_bodies import full_live_request
@@ -64,10 +73,24 @@ def test_figures_in_force_come_back_from_the_status() -> None:
         {"inputs": {"revenuePerHour": float("inf")}},
         {"inputs": {"revenuePerHour": True}},
         {"inputs": {"revenuePerHour": "12"}},
+        {"inputs": "much"},
+        {"inputs": [1], "demand": [1]},
     ],
 )
 def test_what_somebody_else_has_spoiled_is_no_figure(status: Json) -> None:
     assert live_of_status(stored(**status)) == NO_LIVE
+    assert live_status_of(stored(**status)) == NOTHING_LIVE
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+23:00"])
+def test_times_beyond_the_calendar_are_none(moment: str) -> None:
+    found = live_status_of(
+        stored(demand=DEMAND, inputs={"demandAsOf": moment, "revenueAsOf": moment, "revenuePerHour": 12})
+    )
+    assert found.revenue is None
+    assert found.demand is not None
+    assert found.demand.read_at == found.demand.as_of
+    assert stored_ramp(stored(ramp={**RAMP, "enteredAt": moment})) is None
 
 
 def test_a_request_without_a_status_has_no_figures() -> None:
