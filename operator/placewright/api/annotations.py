@@ -63,6 +63,9 @@ def rollback_to(resource: Json) -> str:
     return plan_id if _PLAN_ID.fullmatch(plan_id) else ""
 
 
+_NOTHING: Final = ("",) * len(COMMANDS)  # one for all: there are thousands of objects without such annotations
+
+
 def actor_of(resource: Json) -> str:
     """Return who wrote the annotations, as printable text of at most MAX_ACTOR characters; empty: nobody says."""
     text = _annotations(resource).get(ACTOR, "")
@@ -72,7 +75,8 @@ def actor_of(resource: Json) -> str:
 def commands_digest(resource: Json) -> tuple[str, ...]:
     """Return what of the annotations a decision depends on, for comparing; the actor is none of it."""
     given = _annotations(resource)
-    return tuple(given.get(name, "") for name in COMMANDS)
+    asked = tuple(given.get(name, "") for name in COMMANDS)
+    return asked if any(asked) else _NOTHING
 
 
 def faults_of(resource: Json) -> tuple[str, ...]:

@@ -51,7 +51,7 @@ class Member:
     selects_pools: bool
     joins: bool = True
     watches: bool = False
-    commands: Json = field(default_factory=dict)
+    commands: Json = field(default_factory=lambda: _NOTHING_ASKED)
     live: Live = NO_LIVE
     ramp: Ramp | None = None
     request: Request | None = None
@@ -357,9 +357,13 @@ def _outline(survey: Survey) -> object:
     )
 
 
+_NOTHING_ASKED: Json = {"metadata": {"annotations": {}}}  # by most; one for all of them
+
+
 def _commands(metadata: Json) -> Json:
     given = metadata.get("annotations") or {}
-    return {"metadata": {"annotations": {name: text for name, text in given.items() if name.startswith(_OURS)}}}
+    ours = {name: text for name, text in given.items() if name.startswith(_OURS)}
+    return {"metadata": {"annotations": ours}} if ours else _NOTHING_ASKED
 
 
 def _packed(resource: Json) -> bytes:
