@@ -18,6 +18,7 @@ DEFAULT_TIMEOUT_SECONDS: Final = 10.0
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_SERIES: Final = 1000
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
+_LONGEST_PATH: Final = 90  # of a token file, in messages
 _LARGEST_TOKEN_BYTES: Final = 65536
 # Where tokens stand that prove to others who the operator is: Kubernetes' own, and those that clouds mount beside it.
 _OWN_TOKENS: Final = (
@@ -130,21 +131,27 @@ class Token:
                 self._value = self._read(self._path, found)
                 self._seen = seen
         except OSError as error:
-            raise QueryError(FaultKind.CREDENTIALS, f"token file {self._path}: {error.strerror}") from None
+            raise _unusable(self._path, error.strerror or "cannot be read") from None
         return self._value
 
     def _read(self, path: Path, found: os.stat_result) -> str:
         # Links are followed: a mounted folder may hold one, and what it leads to counts.
         if any(path.resolve().is_relative_to(folder) for folder in self._forbidden):
-            why = f"token file {path}: got a token of the operator's, wants a file that is not the operator's own"
-            raise QueryError(FaultKind.CREDENTIALS, why)
+            raise _unusable(path, "got a token of the operator's, wants a file that is not the operator's own")
         if not stat.S_ISREG(found.st_mode):
-            raise QueryError(FaultKind.CREDENTIALS, f"token file {path}: got no file, wants one with a token")
+            raise _unusable(path, "got no file, wants one with a token")
         text = path.read_bytes().strip() if found.st_size <= _LARGEST_TOKEN_BYTES else b""
         value = text.decode("ascii", errors="replace")
         if _TOKEN.fullmatch(value) is None:
-            raise QueryError(FaultKind.CREDENTIALS, f"token file {path}: got no token, wants one on a single line")
+            raise _unusable(path, "got no token, wants one on a single line")
         return value
+
+
+def _unusable(path: Path, why: str) -> QueryError:
+    """The fault of a token file. A text is cut where it gets long, so a long path gives way to what is wrong."""
+    name = str(path)
+    shown = name if len(name) <= _LONGEST_PATH else f"...{name[-_LONGEST_PATH:]}"
+    return QueryError(FaultKind.CREDENTIALS, f"token file {shown}: {why}")
 
 
 def session_for(server: Server) -> aiohttp.ClientSession:

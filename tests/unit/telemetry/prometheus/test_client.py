@@ -179,7 +179,7 @@ def test_a_policy_cannot_have_the_operators_own_token_sent(tmp_path: Path, folde
     link = tmp_path / "prometheus-token"
     link.symlink_to(file)
     for path in (file, link):
-        with pytest.raises(QueryError, match="got a token of the operator's") as caught:
+        with pytest.raises(QueryError, match="wants a file that is not the operator's own") as caught:
             Token(str(path), own=False, root=tmp_path).value()
         assert caught.value.kind is FaultKind.CREDENTIALS
         assert Token(str(path), own=True, root=tmp_path).value() == SECRET
