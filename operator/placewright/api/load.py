@@ -16,6 +16,7 @@ MAX_CHARACTERS: Final = 32 * 1024 * 1024
 MAX_VALUES: Final = 2_000_000
 MAX_DEPTH: Final = 64
 
+_DEEPEST: Final = 1000
 _TOO_DEEP: Final = ("values nested too deep", f"at most {MAX_DEPTH} levels")
 _TAG: Final = "tag:yaml.org,2002:"
 _LIST: Final = "List"
@@ -129,6 +130,8 @@ def _values(text: str) -> Iterator[tuple[Any, yaml.Node | None]]:
     try:
         for node in yaml.compose_all(text, Loader=_Loader):
             yield _Reader().value(node, 0), node
+    except TooDeepError:
+        raise UnreadableError(*_TOO_DEEP) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise UnreadableError(
@@ -199,7 +202,34 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 # -------------------------------------------------------------------------------------------------------- YAML
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # its base is chosen at run time
+class TooDeepError(yaml.YAMLError):
+    """More levels than anything that is meant to be read has."""
+
+    problem = _TOO_DEEP[0]
+
+
+class BoundedLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # its base is chosen at run time
+    """The safe loader, of texts whose depth ends: each level takes some of the stack, and without it the process ends.
+
+    Levels that are many but bearable are told later, with their line.
+    """
+
+    _depth = 0
+
+    def descend_resolver(self, current_node: Any, current_index: Any) -> None:
+        """Goes a level down."""
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise TooDeepError(TooDeepError.problem)
+        super().descend_resolver(current_node, current_index)
+
+    def ascend_resolver(self) -> None:
+        """Comes a level up."""
+        self._depth -= 1
+        super().ascend_resolver()
+
+
+class _Loader(BoundedLoader):
     """Composes nodes, with the scalars of kubectl's YAML library instead of YAML 1.1's dates and base 60."""
 
     yaml_implicit_resolvers: dict[str | None, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's shape

@@ -70,8 +70,10 @@ def pool_list(name: str, text: str, faults: list[object]) -> list[Any] | None:
     """
     import yaml  # noqa: PLC0415 - --help needs no YAML
 
+    from placewright.api.load import BoundedLoader  # noqa: PLC0415 - nor pydantic
+
     try:
-        values = list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        values = list(yaml.load_all(text, Loader=BoundedLoader))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{name}:{mark.line + 1}" if mark is not None else name

@@ -105,6 +105,8 @@ def test_a_field_has_a_line_or_that_of_what_is_around_it(location: Sequence[int 
         ("a: {<<: 3}\n", "a.yaml:1: got << with something else, wants a mapping to merge"),
         ("a: &a [*a]\n", "a.yaml:1: got values nested too deep, wants at most 64 levels"),
         ("a: " + "[" * 65 + "]" * 65, "a.yaml:1: got values nested too deep, wants at most 64 levels"),
+        ("[" * 100_000, "a.yaml: got values nested too deep, wants at most 64 levels"),
+        ("- " * 100_000 + "a", "a.yaml: got values nested too deep, wants at most 64 levels"),
         ('{"a": ' + "[" * 65 + "]" * 65 + "}", "a.yaml: got values nested too deep, wants at most 64 levels"),
         ('{"a": ' + "[" * 200_000 + "]" * 200_000 + "}", "a.yaml: got values nested too deep, wants at most 64 levels"),
     ],
