@@ -12,6 +12,7 @@ from placewright.cli.faults import Fault, FaultsError
 from placewright.cli.interrupts import leaving_at_once
 from placewright.cli.price_files import Opener, beside, read_prices
 from placewright.cli.scene import Asking, Scene
+from placewright.core.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from placewright.api.load import Document
@@ -102,6 +103,7 @@ class Reader:
             faults = refused(entry, profiles)
             filled = id(entry.document) in self._filled
             found += [self._moved(fault) if filled else fault for fault in faults]
+            found += _wrong_queries(entry)
         return found
 
     def repeated(self, namespace: str = DEFAULT_NAMESPACE) -> list[Fault]:
@@ -239,6 +241,29 @@ class Reader:
                 return replace(whole, file=name, path=path)
             at -= len(pools)
         return whole
+
+
+def _wrong_queries(entry: "Found[Any]") -> Iterable[Fault]:
+    """Queries of a request that no policy would let through, whatever it allows."""
+    if entry.resource.kind != "PlacementRequest":
+        return
+    spec = entry.resource.spec
+    demand = spec.workload.demand_from.prometheus_query if spec.workload.demand_from is not None else None
+    given = {
+        ("spec", "workload", "demandFrom", "prometheusQuery"): demand,
+        ("spec", "gates", "revenuePerHourQuery"): spec.gates.revenue_per_hour_query,
+    }
+    for location, query in given.items():
+        if query is None:
+            continue
+        from placewright.telemetry.prometheus.promql import bounded  # noqa: PLC0415 - few requests have queries
+
+        try:
+            bounded(query, field=".".join(location))
+        except InvalidRequestError as error:
+            line = entry.document.line_of(location)
+            place = entry.document.file if line is None else f"{entry.document.file}:{line}"
+            yield Fault(place=f"{place}: {error.field}", got=str(error.got), wants=error.wants)
 
 
 def _index(path: str) -> int | None:

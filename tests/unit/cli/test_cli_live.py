@@ -94,12 +94,24 @@ def test_without_a_usable_figure_a_file_has_no_plan(run: Run, tmp_path: Path, be
 
 
 def test_why_there_is_no_demand_is_told_without_other_faults_and_without_the_log(run: Run, tmp_path: Path) -> None:
-    file = file_of(tmp_path, gates={"maxCostToRevenueRatio": 0.5, "revenuePerHourQuery": "sum("})
+    file = file_of(tmp_path, gates={"maxCostToRevenueRatio": 0.5, "revenuePerHourQuery": "sum(x)"})
     done = run("plan", "-f", file, "--prometheus-url", "http://127.0.0.1:1")
     assert done.exit_code == 2
     (line,) = (line for line in done.stdout.splitlines() if "not planned" in line)
     assert "revenuePerHourQuery" not in line
     assert all(each.startswith("note: default/chat: ") for each in done.stderr.splitlines())
+
+
+@pytest.mark.parametrize("command", ["validate", "plan"])
+def test_a_query_that_nobody_would_send_is_a_fault_of_the_file(run: Run, tmp_path: Path, command: str) -> None:
+    gates = {"maxCostToRevenueRatio": 0.5, "revenuePerHourQuery": "sum(usd) @ -1"}
+    file = file_of(tmp_path, demand_from={"prometheusQuery": "sum("}, gates=gates)
+    done = run(command, "-f", file)
+    assert done.exit_code == 2
+    first, second = done.stderr.splitlines()
+    assert "spec.workload.demandFrom.prometheusQuery: got 'sum(', wants PromQL (" in first
+    assert "spec.gates.revenuePerHourQuery: got 'sum(usd) @ -1', wants times" in second
+    assert first.startswith(f"error: {file}:")
 
 
 def test_a_policy_that_speaks_of_queries_holds_here_as_well(run: Run, tmp_path: Path) -> None:
