@@ -52,7 +52,7 @@ def quote(text: str) -> str:
 
 
 def _escaped(char: str) -> str:
-    if char.isprintable():
+    if char.isprintable() and char != "\ufffd":  # which Prometheus takes for broken text when it stands there itself
         return char
     code = ord(char)
     return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

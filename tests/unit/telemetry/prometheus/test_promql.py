@@ -92,6 +92,10 @@ def test_a_selector_keeps_its_shape_whatever_the_values(namespace: str, model: s
     assert matchers(found) == [("namespace", namespace), ("model_name", model)]
 
 
+def test_the_mark_of_broken_text_is_written_as_an_escape() -> None:
+    assert quote("a\ufffd") == '"a\\ufffd"'
+
+
 def test_half_a_surrogate_pair_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="wants valid Unicode"):
         quote("a\ud800")
