@@ -99,7 +99,10 @@ def pause(**target: Any) -> None:
 @request_argument
 @debug_option
 def resume(**target: Any) -> None:
-    """Go on after a pause; the time for which gates must pass begins anew."""
+    """Go on after a pause.
+
+    The times went on meanwhile: a step whose time is over by now is entered, or left, at once.
+    """
     from placewright.api import annotations  # noqa: PLC0415 - --help needs none of it
 
     asked = Target(**target)
