@@ -148,12 +148,12 @@ def test_pause_and_resume(site: Site) -> None:
     assert site.annotations["ramp"] == "pause"
     refused = site.run("ramp", "promote", "chat")
     assert refused.exit_code == 2
-    assert "ramp is paused, wants `placewright ramp resume chat" in refused.stderr
+    assert "got a ramp that is paused, wants `placewright ramp resume chat" in refused.stderr
     assert site.run("ramp", "resume", "chat").exit_code == 0
     assert "ramp" not in site.annotations
     again = site.run("ramp", "resume", "chat")
     assert again.exit_code == 2
-    assert "got ramp is not paused, wants one that is" in again.stderr
+    assert "got a ramp that is not paused, wants one that is" in again.stderr
 
 
 def test_the_status_shows_step_reason_and_gates_with_headroom(site: Site) -> None:
@@ -176,8 +176,8 @@ def test_the_status_shows_step_reason_and_gates_with_headroom(site: Site) -> Non
     [
         (False, {}, "promote", "got a request without spec.ramp"),
         (True, {}, "status", "got a request whose plan does not ramp (yet)"),
-        (True, {"ramp": ramp(step=2, phase="Completed")}, "promote", "got ramp of p-b2 is completed"),
-        (True, {"ramp": ramp(step=2, phase="Completed")}, "pause", "got ramp of p-b2 is over (Completed)"),
+        (True, {"ramp": ramp(step=2, phase="Completed")}, "promote", "got a ramp of p-b2 that is completed"),
+        (True, {"ramp": ramp(step=2, phase="Completed")}, "pause", "got a ramp of p-b2 that is over (Completed)"),
         (True, {"ramp": ramp(step=-1, phase="RolledBack")}, "rollback", "is rolled back already"),
         (True, {"ramp": {**ramp(), "previousPlan": None}}, "rollback", "with no plan before it"),
     ],

@@ -62,9 +62,11 @@ def promote(**target: Any) -> None:
     def decide(resource: Json) -> dict[str, str | None]:
         found = _ramp_of(asked, resource)
         if found["phase"] == "Completed":
-            raise _wrong(asked, f"ramp of {found['planId']} is completed", "a ramp that is under way")
+            raise _wrong(asked, f"a ramp of {found['planId']} that is completed", "a ramp that is under way")
         if _annotation(resource, annotations.RAMP) == annotations.PAUSE:
-            raise _wrong(asked, "ramp is paused", f"`placewright ramp resume {asked.name} -n {asked.namespace}` first")
+            raise _wrong(
+                asked, "a ramp that is paused", f"`placewright ramp resume {asked.name} -n {asked.namespace}` first"
+            )
         step = int(found["step"]) + 1
         told[:] = [_aim(found, step)]
         wanted: dict[str, str | None] = {annotations.RAMP_PROMOTE: annotations.step_name(found["planId"], step)}
@@ -88,7 +90,9 @@ def pause(**target: Any) -> None:
     def decide(resource: Json) -> dict[str, str | None]:
         found = _ramp_of(asked, resource)
         if found["phase"] in _OVER:
-            raise _wrong(asked, f"ramp of {found['planId']} is over ({found['phase']})", "a ramp that is under way")
+            raise _wrong(
+                asked, f"a ramp of {found['planId']} that is over ({found['phase']})", "a ramp that is under way"
+            )
         return {annotations.RAMP: annotations.PAUSE}
 
     asked.annotate(decide)
@@ -109,7 +113,7 @@ def resume(**target: Any) -> None:
 
     def decide(resource: Json) -> dict[str, str | None]:
         if _annotation(resource, annotations.RAMP) != annotations.PAUSE:
-            raise _wrong(asked, "ramp is not paused", "one that is")
+            raise _wrong(asked, "a ramp that is not paused", "one that is")
         return {annotations.RAMP: None}
 
     asked.annotate(decide)
@@ -129,10 +133,10 @@ def rollback(**target: Any) -> None:
     def decide(resource: Json) -> dict[str, str | None]:
         found = _ramp_of(asked, resource)
         if found["phase"] == "RolledBack":
-            raise _wrong(asked, f"ramp of {found['planId']} is rolled back already", "a ramp that is under way")
+            raise _wrong(asked, f"a ramp of {found['planId']} that is rolled back already", "a ramp that is under way")
         if not found.get("previousPlan"):
             raise _wrong(
-                asked, f"ramp of {found['planId']}, with no plan before it", "a ramp with a plan to go back to"
+                asked, f"a ramp of {found['planId']}, with no plan before it", "a ramp with a plan to go back to"
             )
         told[:] = [f"{found['planId']} is left, {found['previousPlan']['id']} serves again"]
         return {annotations.RAMP_ROLLBACK: found["planId"]}
