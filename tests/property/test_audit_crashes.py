@@ -106,4 +106,5 @@ def test_what_a_crash_leaves_is_no_fault(batches: list[int], after_bytes: int) -
         report = look(folder)
 
         assert report.intact, report.findings
-        assert set(told) <= set(plan_ids(folder))
+        if told:  # otherwise there may be no whole record at all, which is no journal to read plans from
+            assert set(told) <= set(plan_ids(folder))
