@@ -26,8 +26,10 @@ TIMEOUT_S = 60.0
 
 @pytest.fixture
 def gpu_nodes(full_control_plane: ControlPlane) -> Iterator[None]:
-    """Nodes with taints as GPU Nodes have them; gone afterwards."""
+    """Nodes with taints as GPU Nodes have them, and no others; gone afterwards."""
     api = full_control_plane.admin
+    for left in api.items("/api/v1/nodes"):  # by other tests on the same control plane; Pods might stand there
+        api.delete(f"/api/v1/nodes/{left['metadata']['name']}")
     names = create_gpu_nodes(api, (SMALL, OTHER))
     for name in names:
         api.patch(f"/api/v1/nodes/{name}", {"spec": {"taints": [TAINT]}})
