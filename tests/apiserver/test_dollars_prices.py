@@ -112,13 +112,18 @@ def market(control_plane: ControlPlane, crds: list[Path]) -> Iterator[Market]:
     made.clear()
 
 
+def _price(pool: Any) -> Any:
+    return (pool.get("status") or {}).get("price") or {}
+
+
 def test_a_config_map_prices_a_plan_through_faults_and_a_restart(market: Market, tmp_path: Path) -> None:
     def soon(probe: Any, what: str) -> None:
         operator.wait(probe, what, timeout_s=WITHIN_SECONDS)
 
     with market.operator(tmp_path) as operator:
         soon(lambda: market.cost() == 2, "a plan at the price of the own namespace")
-        assert market.api.get(POOL)["status"]["price"]["source"] == "PriceSource"
+        # Statuses of the other kinds come after those of the requests, here and below.
+        soon(lambda: _price(market.api.get(POOL)).get("source") == "PriceSource", "the pool to tell its price")
         assert market.fresh() == "Fresh"
 
         market.tell(GOOD.format(price=3))
@@ -127,7 +132,8 @@ def test_a_config_map_prices_a_plan_through_faults_and_a_restart(market: Market,
         market.tell("gpu,pricePerGPUHour\nL40S,free\n")
         soon(lambda: market.fresh() == "PricesStale", "the request to say that its price is stale")
         assert market.cost() == 3
-        assert "PricesStale" in market.conditions(POLICY) & market.conditions(POOL)
+        both = "the policy and the pool to say so too"
+        soon(lambda: "PricesStale" in market.conditions(POLICY) & market.conditions(POOL), both)
         told = market.api.get(POLICY)["status"]["priceSources"][0]["message"]
         assert told.startswith(f"ConfigMap {market.home}/prices prices.csv:2: pricePerGPUHour: got 'free', wants USD")
 
