@@ -76,9 +76,9 @@ class DemandFrom(Inert):
     window: Duration = "1h"
     """How far back the demand is looked at; 48h at least for a forecast, 336h for one that knows the days of the
     week."""
-    statistic: Literal["Quantile", "Peak", "Forecast"] = "Quantile"
-    """What counts of the window: a quantile of the requests per second, their peak, or the peak that is forecast
-    within horizon."""
+    statistic: Literal["Quantile", "Peak", "Smoothed", "Forecast"] = "Quantile"
+    """What counts of the window: a quantile of the requests per second, their peak, their mean in which a point that is
+    5m older counts half, or the peak that is forecast within horizon."""
     quantile: float | None = Field(default=None, gt=0, le=1)
     """Quantile of the requests per second, with statistic Quantile; 0.95 when left out."""
     horizon: Duration | None = None

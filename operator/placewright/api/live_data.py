@@ -8,7 +8,8 @@ from placewright.api.figures import cut, figure, optional_figure
 from placewright.api.live import DemandStatus, LiveStatus, ObservedStatus, RampStatus, moment_of
 from placewright.api.plan_data import plan_data, without_none
 from placewright.api.status import MAX_MESSAGE
-from placewright.core.model import Decision, GateOutcome, RampPhase, TokenBasis, Workload
+from placewright.core import ramp
+from placewright.core.model import Decision, GateOutcome, TokenBasis, Workload
 
 Data = dict[str, Any]
 
@@ -107,13 +108,12 @@ def _observed(observed: ObservedStatus) -> Data:
 
 def _ramp(given: RampStatus, now: datetime) -> Data:
     state, steps = given.state, given.ramp.steps_percent
-    gone = state.step < 0 or state.phase is RampPhase.ROLLED_BACK
     return without_none(
         {
             "planId": state.plan_id,
             "step": state.step,
             "steps": len(steps),
-            "percent": 0.0 if gone else figure(steps[min(state.step, len(steps) - 1)]),
+            "percent": figure(ramp.percent_of(given.ramp, state)),
             "phase": str(state.phase),
             "enteredAt": _moment(given.entered_at),
             "passingSince": _moment(state.passing_since),

@@ -304,20 +304,3 @@ def _named(resource: Any, namespace: str) -> Any:
 
 def _listing(kinds: Counter[str]) -> str:
     return ", ".join(f"{kind} ({count})" for kind, count in sorted(kinds.items()))
-
-
-def read_scene(paths: Sequence[str], *, pools: Sequence[str] = (), namespace: str | None = None) -> Scene:
-    """Read files, folders and standard input to plan the requests in them.
-
-    Args:
-        paths: files, folders, or - for standard input.
-        pools: as for `Reader`.
-        namespace: of the requests whose file names none.
-
-    Raises:
-        FaultsError: with every fault of every file.
-    """
-    reader = Reader(pools)
-    reader.read(paths)
-    reader.want_requests(", ".join(paths))
-    return reader.scene(namespace)

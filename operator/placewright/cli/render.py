@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from placewright.cli import exits
+from placewright.cli.decorate import with_options
 from placewright.cli.lazy import debug_option
 from placewright.cli.options import Asked, Seconds, asked, cluster_options, request_options
 
@@ -64,9 +65,7 @@ _CHOICES: Final = (
 
 
 def _choices(command: Any) -> Any:
-    for option in reversed(_CHOICES):
-        command = option(command)
-    return command
+    return with_options(command, _CHOICES)
 
 
 @click.command(short_help="Print the objects that start a plan, for GitOps.", epilog=exits.HELP)

@@ -92,6 +92,7 @@ def asking_of(resource: PlacementRequest, wants: Wants) -> Asking:
     what = {
         demand.Statistic.QUANTILE: f"{quantile:g} quantile of {given.window}",
         demand.Statistic.PEAK: f"peak of {given.window}",
+        demand.Statistic.SMOOTHED: f"smoothed mean of {given.window}",
         demand.Statistic.FORECAST: f"forecast of {horizon} from {given.window}",
     }.get(statistic, str(statistic))
     sizes = None

@@ -328,6 +328,18 @@ def test_news_of_gates_and_ramps_alone_have_the_fleet_look() -> None:
     play(Scene(earning()), scenario)
 
 
+def test_a_smoothed_demand_is_in_force_and_named() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.book.figures = {"rate_of_chat": 4.0}
+        await scene.cycle()
+        demand = scene.live.views["serving", "chat"].demand
+        assert demand is not None
+        assert scene.rate() == 4.0
+        assert "smoothed mean of " in demand.source
+
+    play(Scene(wanting(statistic="Smoothed")), scenario)
+
+
 def test_a_forecast_is_made_apart_kept_for_a_while_and_then_made_again() -> None:
     forecaster = FakeForecaster(Solved(decision=9.0, seconds=0.1))
     body = wanting(statistic="Forecast", window="48h", horizon="1h")
