@@ -50,6 +50,7 @@ class Running:
         pools: Pods of one replica by pool.
         trouble: why a replica does not get Ready, as far as anybody says; empty: nothing is known.
         stale: whether its template is not the one that is wanted.
+        replicas_before: before it began to give way, as long as it exists; None: it did not.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Running:
     pools: Mapping[str, Groups] = field(hash=False)
     trouble: str = ""
     stale: bool = False
+    replicas_before: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +73,14 @@ class Goal:
         units: of that plan; their replicas are lowered where the request idles.
         before: of the plan before, which shares the traffic while a ramp runs; empty otherwise.
         percent: of the traffic that the plan may have: by its ramp, 100 without one.
+        routed: whether a route shares the traffic by weight; otherwise every Ready replica gets its part.
     """
 
     plan_id: str
     units: tuple[Unit, ...]
     before: tuple[Unit, ...] = ()
     percent: float = 100.0
+    routed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,7 @@ class RolloutMemory:
         failures: rollouts of this plan that failed in turn.
         failed_at: when the last of them failed; None: none did.
         trouble: why, in one line.
+        done_at: when all of it was Ready first; None: not yet. A replica that breaks later is no failed rollout.
     """
 
     plan_id: str = ""
@@ -111,6 +116,7 @@ class RolloutMemory:
     failures: int = 0
     failed_at: float | None = None
     trouble: str = ""
+    done_at: float | None = None
 
 
 class RolloutPhase(StrEnum):
