@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from placewright.cli import exits
-from placewright.cli.decorate import Command, with_options
+from placewright.cli.decorate import Command, form_option, with_options
 from placewright.cli.lazy import debug_option
 from placewright.cli.options import Seconds
 
@@ -82,15 +82,7 @@ def audit() -> None:
     multiple=True,
     help="A record that was noted elsewhere, or a copy of head.json: proves that nothing up to it is missing.",
 )
-@click.option(
-    "-o",
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "yaml"]),
-    default="text",
-    show_default=True,
-    help="Form of the output.",
-)
+@form_option("text", "json", "yaml")
 @debug_option
 @click.pass_context
 def verify(ctx: click.Context, /, *, paths: tuple[str, ...], heads: tuple[str, ...], form: str) -> None:
@@ -116,15 +108,7 @@ def verify(ctx: click.Context, /, *, paths: tuple[str, ...], heads: tuple[str, .
 @audit.command(short_help="Show records.")
 @click.argument("path", metavar="PATH")
 @choice_options
-@click.option(
-    "-o",
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="Form of the output.",
-)
+@form_option("table", "json")
 @debug_option
 def show(
     *, path: str, request: tuple[str, str] | None, kinds: tuple[str, ...], since: datetime | None, form: str

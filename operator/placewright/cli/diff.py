@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from placewright.cli.decorate import form_option
 from placewright.cli.lazy import debug_option
 from placewright.cli.live import Source, prometheus_options
 from placewright.cli.options import POOLS_OPTION, Seconds
@@ -56,15 +57,7 @@ _EPILOG = (
     help="Exit with 3 when all plans together cost this many USD per hour more.",
 )
 @click.option("--comment", type=click.Choice(["markdown"]), help="Print a comment for a pull request instead.")
-@click.option(
-    "-o",
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="Form of the output.",
-)
+@form_option("table", "json", "yaml")
 @debug_option
 @click.pass_context
 def diff(  # noqa: PLR0913 - one argument for each option

@@ -13,7 +13,6 @@ _GATE_WORDS: Final = {
     "CostToRevenueRatio": ("cost to revenue", "{:.4g}".format),
     "QuantizationDrift": ("quantization drift", text.percent),
     "ObservedCostDrift": ("observed cost above the predicted", text.percent),
-    "MinimumSaving": ("saving", text.percent),
     "NamespaceCostPerHour": ("cost per hour of the namespace", text.usd),
     "FleetCostPerHour": ("cost per hour of the fleet", text.usd),
 }
@@ -50,12 +49,11 @@ def gate_text(gate: GateOutcome) -> str:
     """`cost per million tokens $2.31 of at most $2.50: pass, 7.6 % left`."""
     words, written = _GATE_WORDS[gate.name]
     limit = written(gate.limit) + (f" (policy {gate.policy})" if gate.policy else "")
-    bound, over = ("at least", "short") if gate.name == "MinimumSaving" else ("at most", "too much")
     if gate.actual is None:
         why = f" ({gate.fault})" if gate.fault else ""
-        return f"{words} unknown{why}, {bound} {limit}: unknown"
-    told = f"{words} {written(gate.actual)} of {bound} {limit}: {gate.result.lower()}"
+        return f"{words} unknown{why}, at most {limit}: unknown"
+    told = f"{words} {written(gate.actual)} of at most {limit}: {gate.result.lower()}"
     room = gate.headroom_percent
     if room is None:
         return told
-    return f"{told}, {text.percent(abs(room))} {'left' if room >= 0 else over}"
+    return f"{told}, {text.percent(abs(room))} {'left' if room >= 0 else 'too much'}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from placewright.cli import exits
+from placewright.cli.decorate import form_option
 from placewright.cli.lazy import debug_option
 from placewright.cli.options import asked, request_options
 
@@ -22,14 +23,8 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Show the frontier of cost and throughput.", epilog=exits.HELP)
 @request_options
-@click.option(
-    "-o",
-    "--format",
-    "form",
-    type=click.Choice(["table", "plot", "json", "html", "png", "svg"]),
-    default="table",
-    show_default=True,
-    help="Form of the result; on a terminal, a table comes with a plot.",
+@form_option(
+    "table", "plot", "json", "html", "png", "svg", about="Form of the result; on a terminal, a table comes with a plot."
 )
 @click.option("--output", metavar="FILE", help="Write this file instead of standard output.")
 @debug_option

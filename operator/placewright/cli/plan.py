@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from placewright.cli import exits
+from placewright.cli.decorate import form_option
 from placewright.cli.lazy import debug_option
 from placewright.cli.options import Asked, asked, cluster_options, request_options
 
@@ -25,15 +26,7 @@ if TYPE_CHECKING:
     help="Plan with a change and show the difference: 'pool l40s nodes+2', 'price l40s=0.9', 'request chat rps*2';"
     " may be repeated.",
 )
-@click.option(
-    "-o",
-    "--format",
-    "form",
-    type=click.Choice(["table", "wide", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="Form of the output.",
-)
+@form_option("table", "wide", "json", "yaml")
 @debug_option
 @click.pass_context
 def plan(ctx: click.Context, /, form: str, what_if: tuple[str, ...], **options: Any) -> None:

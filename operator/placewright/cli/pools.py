@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from placewright.cli.decorate import form_option
 from placewright.cli.lazy import debug_option
 from placewright.cli.options import POOLS_OPTION, cluster_options
 
@@ -27,15 +28,7 @@ if TYPE_CHECKING:
     "-n", "--namespace", metavar="NAME", help="Namespace of requests whose file names none.  [default: default]"
 )
 @cluster_options
-@click.option(
-    "-o",
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="Form of the output.",
-)
+@form_option("table", "json", "yaml")
 @debug_option
 @click.pass_context
 def pools(ctx: click.Context, /, form: str, **options: Any) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from placewright.cli.decorate import form_option
 from placewright.cli.lazy import debug_option
 
 if TYPE_CHECKING:
@@ -21,14 +22,11 @@ def profile() -> None:
 
 @profile.command(short_help="Fit the analytic model to measured rows.")
 @click.option("--data", metavar="FILE", required=True, help="CSV file with measured rows of served models.")
-@click.option(
-    "-o",
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "python"]),
-    default="table",
-    show_default=True,
-    help="Errors as a table, everything as json, or the coefficients as the Python module that is committed.",
+@form_option(
+    "table",
+    "json",
+    "python",
+    about="Errors as a table, everything as json, or the coefficients as the Python module that is committed.",
 )
 @click.option(
     "--source", metavar="TEXT", help="With -o python: what was measured, by whom.  [default: the file's name]"

@@ -4,9 +4,9 @@ from typing import Any, Final
 
 import click
 
-from placewright.cli.faults import Fault, FaultsError
+from placewright.cli.decorate import form_option
 from placewright.cli.lazy import debug_option
-from placewright.cli.steering import Json, Target, request_argument, status_of
+from placewright.cli.steering import Json, Target, annotation_of, request_argument, status_of
 
 _OVER: Final = ("Completed", "RolledBack")
 
@@ -22,15 +22,7 @@ def ramp() -> None:
 
 @ramp.command(short_help="Show step, share of traffic and the gates of the next step.")
 @request_argument
-@click.option(
-    "-o",
-    "--format",
-    "form",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="Form of the output.",
-)
+@form_option("table", "json", "yaml")
 @debug_option
 def status(form: str, **target: Any) -> None:
     """Show where the ramp stands, why, and what each gate of the next step says."""
@@ -62,15 +54,15 @@ def promote(**target: Any) -> None:
     def decide(resource: Json) -> dict[str, str | None]:
         found = _ramp_of(asked, resource)
         if found["phase"] == "Completed":
-            raise _wrong(asked, f"a ramp of {found['planId']} that is completed", "a ramp that is under way")
-        if _annotation(resource, annotations.RAMP) == annotations.PAUSE:
-            raise _wrong(
-                asked, "a ramp that is paused", f"`placewright ramp resume {asked.name} -n {asked.namespace}` first"
+            raise asked.fault(got=f"a ramp of {found['planId']} that is completed", wants="a ramp that is under way")
+        if annotation_of(resource, annotations.RAMP) == annotations.PAUSE:
+            raise asked.fault(
+                got="a ramp that is paused", wants=f"`placewright ramp resume {asked.name} -n {asked.namespace}` first"
             )
         step = int(found["step"]) + 1
         told[:] = [_aim(found, step)]
         wanted: dict[str, str | None] = {annotations.RAMP_PROMOTE: annotations.step_name(found["planId"], step)}
-        if _annotation(resource, annotations.RAMP_ROLLBACK) == found["planId"]:
+        if annotation_of(resource, annotations.RAMP_ROLLBACK) == found["planId"]:
             wanted[annotations.RAMP_ROLLBACK] = None  # it would win over the promote
         return wanted
 
@@ -90,8 +82,8 @@ def pause(**target: Any) -> None:
     def decide(resource: Json) -> dict[str, str | None]:
         found = _ramp_of(asked, resource)
         if found["phase"] in _OVER:
-            raise _wrong(
-                asked, f"a ramp of {found['planId']} that is over ({found['phase']})", "a ramp that is under way"
+            raise asked.fault(
+                got=f"a ramp of {found['planId']} that is over ({found['phase']})", wants="a ramp that is under way"
             )
         return {annotations.RAMP: annotations.PAUSE}
 
@@ -112,8 +104,8 @@ def resume(**target: Any) -> None:
     asked = Target(**target)
 
     def decide(resource: Json) -> dict[str, str | None]:
-        if _annotation(resource, annotations.RAMP) != annotations.PAUSE:
-            raise _wrong(asked, "a ramp that is not paused", "one that is")
+        if annotation_of(resource, annotations.RAMP) != annotations.PAUSE:
+            raise asked.fault(got="a ramp that is not paused", wants="one that is")
         return {annotations.RAMP: None}
 
     asked.annotate(decide)
@@ -133,10 +125,12 @@ def rollback(**target: Any) -> None:
     def decide(resource: Json) -> dict[str, str | None]:
         found = _ramp_of(asked, resource)
         if found["phase"] == "RolledBack":
-            raise _wrong(asked, f"a ramp of {found['planId']} that is rolled back already", "a ramp that is under way")
+            raise asked.fault(
+                got=f"a ramp of {found['planId']} that is rolled back already", wants="a ramp that is under way"
+            )
         if not found.get("previousPlan"):
-            raise _wrong(
-                asked, f"a ramp of {found['planId']}, with no plan before it", "a ramp with a plan to go back to"
+            raise asked.fault(
+                got=f"a ramp of {found['planId']}, with no plan before it", wants="a ramp with a plan to go back to"
             )
         told[:] = [f"{found['planId']} is left, {found['previousPlan']['id']} serves again"]
         return {annotations.RAMP_ROLLBACK: found["planId"]}
@@ -150,16 +144,8 @@ def _ramp_of(asked: Target, resource: Json) -> Json:
     if isinstance(found, dict):
         return found
     if not (resource.get("spec") or {}).get("ramp"):
-        raise _wrong(asked, "a request without spec.ramp", "a request with one")
-    raise _wrong(asked, "a request whose plan does not ramp (yet)", "a request with status.ramp")
-
-
-def _wrong(asked: Target, got: str, wants: str) -> FaultsError:
-    return FaultsError([Fault(place=asked.title, got=got, wants=wants)])
-
-
-def _annotation(resource: Json, name: str) -> str:
-    return str((resource["metadata"].get("annotations") or {}).get(name, ""))
+        raise asked.fault(got="a request without spec.ramp", wants="a request with one")
+    raise asked.fault(got="a request whose plan does not ramp (yet)", wants="a request with status.ramp")
 
 
 def _aim(found: Json, step: int) -> str:

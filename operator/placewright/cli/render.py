@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from placewright.cli import exits
-from placewright.cli.decorate import with_options
+from placewright.cli.decorate import form_option, with_options
 from placewright.cli.lazy import debug_option
 from placewright.cli.options import Asked, Seconds, asked, cluster_options, request_options
 
@@ -74,9 +74,7 @@ def _choices(command: Any) -> Any:
 @click.option("--keep-present", is_flag=True, help="Plans in the files' statuses are there: stabilization keeps them.")
 @click.option("--present", is_flag=True, help="Render the plans in the statuses as they are, and plan nothing.")
 @_choices
-@click.option(
-    "-o", "--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True, help="Form."
-)
+@form_option("yaml", "json")
 @debug_option
 @click.pass_context
 def render(ctx: click.Context, /, form: str, *, present: bool, **options: Any) -> None:

@@ -6,13 +6,13 @@ from typing import Any, Final
 import click
 
 from placewright.cli import exits
+from placewright.cli.connection import GivenUpError
 from placewright.cli.faults import Fault, FaultsError
 from placewright.cli.lazy import debug_option
 from placewright.cli.options import Seconds
 from placewright.cli.steering import (
     Json,
     Refusals,
-    RefusedError,
     Target,
     plan_id_of,
     ready_text,
@@ -140,7 +140,7 @@ def _outcome(asked: Target, plan_id: str, seconds: float, *, known: Refusals) ->
 
     try:
         said = asked.wait(seconds, done, known=known)
-    except RefusedError as error:
+    except GivenUpError as error:
         click.echo(f"{asked.title}: refused: {error}", err=True)
         return exits.INFEASIBLE
     if said:

@@ -3,20 +3,19 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from placewright.cli.connection import Connection, GivenUpError, connection_options
 from placewright.cli.decorate import Command, with_options
 from placewright.cli.faults import Fault, FaultsError
-from placewright.core.errors import PlacewrightError
 
 if TYPE_CHECKING:
     from placewright.kube.steering import Annotations, Steering
 
-T = TypeVar("T")
 Json = dict[str, Any]
 Refusals = set[tuple[str, int]]
 
@@ -26,18 +25,12 @@ REFUSED: Final = "RollbackRefused"
 _OPTIONS: Final = (
     click.argument("name"),
     click.option("-n", "--namespace", default="default", show_default=True, metavar="NAME", help="Of the request."),
-    click.option(
-        "--kubeconfig",
-        metavar="FILE",
-        help="Credentials.  [default: $KUBECONFIG, the pod's ServiceAccount, ~/.kube/config]",
-    ),
-    click.option("--context", metavar="NAME", help="Context of the kubeconfig.  [default: its current one]"),
 )
 
 
 def request_argument(command: Command) -> Command:
     """Give a command NAME and the options that say where to find it."""
-    return with_options(command, _OPTIONS)
+    return with_options(connection_options(command), _OPTIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +47,15 @@ class Target:
         """`serving/chat`."""
         return f"{self.namespace}/{self.name}"
 
+    @property
+    def connection(self) -> Connection:
+        """The cluster that it is in."""
+        return Connection(kubeconfig=self.kubeconfig, context=self.context)
+
+    def fault(self, *, got: str, wants: str) -> FaultsError:
+        """Say in one line why it cannot be done with this request."""
+        return FaultsError([Fault(place=self.title, got=got, wants=wants)])
+
     def read(self) -> Json:
         """Return the object.
 
@@ -64,27 +66,24 @@ class Target:
         async def work(client: "Steering") -> Json:
             return self._there(await client.get_request(self.namespace, self.name))
 
-        return self._run(work)
+        return self.connection.run(work)
 
     def annotate(self, decide: Callable[[Json], "Annotations"]) -> tuple[Json, Json]:
         """Write annotations with the name of who does it; returns the object before and after.
 
         Args:
-            decide: says for an object what to write, or raises FaultsError.
+            decide: says for an object what to write (nothing: all stands as it is wanted), or raises FaultsError.
 
         Raises:
             FaultsError: as in `read`, or from `decide`.
         """
-        from placewright.api.annotations import ACTOR, MAX_ACTOR  # noqa: PLC0415 - --help needs none of it
+        from placewright.kube.steering import request_path  # noqa: PLC0415 - --help needs no client
 
         async def work(client: "Steering") -> tuple[Json, Json]:
-            actor = (await client.user() or os.environ.get("USER", ""))[:MAX_ACTOR]
-            found = await client.annotate(
-                self.namespace, self.name, lambda seen: {**decide(seen), ACTOR: actor or None}
-            )
+            found = await client.annotate(request_path(self.namespace, self.name), await signed(client, decide))
             return found if found is not None else (self._there(None), {})
 
-        return self._run(work)
+        return self.connection.run(work)
 
     def refusals(self) -> Refusals:
         """Return what the operator has refused so far, to tell it from what comes.
@@ -97,36 +96,52 @@ class Target:
             found = self._there(await client.get_request(self.namespace, self.name))
             return {_occurrence(each) for each in await client.events(self.namespace, _uid(found), REFUSED)}
 
-        return self._run(work)
+        return self.connection.run(work)
 
-    def wait(self, seconds: float, done: Callable[[Json], str], *, known: Refusals) -> str:
+    def wait(self, seconds: float, done: Callable[[Json], str], *, known: Refusals | None = None) -> str:
         """Wait until `done` says something of the object, and return that; empty: it said nothing in time.
+
+        An API server that does not answer for a while is waited for too.
 
         Args:
             seconds: how long.
-            done: says what became of it; empty: nothing yet.
-            known: refusals of before.
+            done: says what became of it; empty: nothing yet. It may raise GivenUpError.
+            known: refusals of before, to wait for a new one too; None: the operator refuses nothing of this kind.
 
         Raises:
             FaultsError: as in `read`.
-            RefusedError: the operator refuses what was asked.
+            GivenUpError: the operator refuses what was asked, or from `done`.
         """
 
         async def work(client: "Steering") -> str:
             deadline = time.monotonic() + seconds
             while True:
-                found = self._there(await client.get_request(self.namespace, self.name))
-                said = done(found)
+                over = time.monotonic() >= deadline
+                found = await self._looked(client, patient=not over)
+                said = "" if found is None else done(found)
                 if said:
                     return said
-                for event in await client.events(self.namespace, _uid(found), REFUSED):
-                    if _occurrence(event) not in known:
-                        raise RefusedError(str(event.get("message", "")))
-                if time.monotonic() >= deadline:
+                if found is not None and known is not None:
+                    await _give_up_when_refused(client, self.namespace, found, known)
+                if over:
                     return ""
                 await asyncio.sleep(min(POLL_SECONDS, max(deadline - time.monotonic(), 0.0)))
 
-        return self._run(work)
+        return self.connection.run(work)
+
+    async def _looked(self, client: "Steering", *, patient: bool) -> Json | None:
+        """The object as it is now; None: nobody answered, which may pass."""
+        from placewright.kube.client import ApiError, UnreachableError  # noqa: PLC0415 - --help needs no client
+
+        try:
+            return self._there(await client.get_request(self.namespace, self.name))
+        except UnreachableError:
+            if not patient:
+                raise
+        except ApiError as error:
+            if not patient or (error.status < 500 and error.status != 429):
+                raise
+        return None
 
     def _there(self, found: Json | None) -> Json:
         if found is None:
@@ -134,32 +149,24 @@ class Target:
             raise FaultsError([Fault(place="NAME", got=f"{self.name}, which is not there", wants=wants)])
         return found
 
-    def _run(self, work: Callable[["Steering"], Awaitable[T]]) -> T:
-        from placewright.kube.access import access_for  # noqa: PLC0415 - --help needs no client
-        from placewright.kube.client import ApiError, UnreachableError  # noqa: PLC0415
-        from placewright.kube.steering import Steering  # noqa: PLC0415
 
-        async def call() -> T:
-            access = access_for(self.kubeconfig, self.context)
-            async with access.session() as session:
-                try:
-                    return await work(Steering(session, access.server))
-                except ApiError as error:
-                    wants = "the right to do it" if error.status == 403 else "an API server that takes it"
-                    raise FaultsError([Fault(place=access.server, got=str(error), wants=wants)]) from None
-                except UnreachableError as error:
-                    raise FaultsError([Fault(place=access.server, got=str(error), wants="an answer")]) from None
+async def signed(client: "Steering", decide: Callable[[Json], "Annotations"]) -> Callable[[Json], "Annotations"]:
+    """Add to what `decide` writes who does it; to nothing nothing is added."""
+    from placewright.api.annotations import ACTOR, MAX_ACTOR  # noqa: PLC0415 - --help needs none of it
 
-        try:
-            return asyncio.run(call())
-        except RefusedError:
-            raise
-        except PlacewrightError as error:
-            raise FaultsError([error]) from None
+    actor = (await client.user() or os.environ.get("USER", ""))[:MAX_ACTOR]
+
+    def with_actor(seen: Json) -> "Annotations":
+        wanted = decide(seen)
+        return {**wanted, ACTOR: actor or None} if wanted else wanted
+
+    return with_actor
 
 
-class RefusedError(PlacewrightError):
-    """The operator will not do what was asked; the text says why."""
+async def _give_up_when_refused(client: "Steering", namespace: str, found: Json, known: Refusals) -> None:
+    for event in await client.events(namespace, _uid(found), REFUSED):
+        if _occurrence(event) not in known:
+            raise GivenUpError(str(event.get("message", "")))
 
 
 def _occurrence(event: Mapping[str, Any]) -> tuple[str, int]:
@@ -183,7 +190,15 @@ def plan_id_of(resource: Json) -> str:
 
 def ready_text(resource: Json) -> str:
     """`Ready=True PlanCurrent`; empty: nothing is known."""
-    for each in status_of(resource).get("conditions") or ():
-        if each.get("type") == "Ready":
-            return f"Ready={each.get('status')} {each.get('reason')}"
-    return ""
+    ready = condition_of(resource, "Ready")
+    return f"Ready={ready.get('status')} {ready.get('reason')}" if ready else ""
+
+
+def annotation_of(resource: Json, name: str) -> str:
+    """Return the value of an annotation; empty: it has none."""
+    return str((resource["metadata"].get("annotations") or {}).get(name, ""))
+
+
+def condition_of(resource: Json, kind: str) -> Json:
+    """Return a condition of the status; empty: there is none."""
+    return next((each for each in status_of(resource).get("conditions") or () if each.get("type") == kind), {})

@@ -5,6 +5,7 @@ import json
 import click
 
 from placewright.cli import exits
+from placewright.cli.decorate import form_option
 from placewright.cli.lazy import debug_option
 from placewright.cli.options import POOLS_OPTION
 
@@ -21,7 +22,7 @@ from placewright.cli.options import POOLS_OPTION
     " repeated. Other kinds are skipped.",
 )
 @POOLS_OPTION
-@click.option("-o", "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Form of the output.")
+@form_option("text", "json")
 @debug_option
 @click.pass_context
 def validate(ctx: click.Context, /, filenames: tuple[str, ...], pools: tuple[str, ...], form: str) -> None:

@@ -5,11 +5,12 @@ import json
 import click
 
 from placewright import __version__
+from placewright.cli.decorate import form_option
 from placewright.cli.lazy import debug_option
 
 
 @click.command(short_help="Print the version.")
-@click.option("-o", "--format", "form", type=click.Choice(["text", "json"]), default="text", help="Form of the output.")
+@form_option("text", "json")
 @debug_option
 def version(form: str) -> None:
     """Print the version, the version of the API and that of the built-in catalog."""

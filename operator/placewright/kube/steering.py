@@ -1,13 +1,13 @@
-"""Writing annotations by which people steer a request, for the command line: never over a change that was not seen."""
+"""Writing annotations by which people steer, for the command line: never over a change that was not seen."""
 
 import json
 from collections.abc import Callable, Mapping
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from placewright.api.base import GROUP, VERSION
 from placewright.core.errors import PlacewrightError
-from placewright.kube.client import PLURAL, ApiError, Json, Kind, KubeClient
+from placewright.kube.client import PLURAL, POLICIES, ApiError, Json, Kind, KubeClient
 
 _ATTEMPTS: Final = 8
 _STRICT_ATTEMPTS: Final = 4  # then the status may have changed meanwhile, so that busy writers starve nobody
@@ -35,42 +35,48 @@ class Steering(KubeClient):
             raise
         return str(((answer.get("status") or {}).get("userInfo") or {}).get("username", ""))
 
-    async def annotate(
-        self, namespace: str, name: str, decide: Callable[[Json], Annotations]
-    ) -> tuple[Json, Json] | None:
+    async def annotate(self, path: str, decide: Callable[[Json], Annotations]) -> tuple[Json, Json] | None:
         """Write annotations that are decided from the newest object; decided anew when it changes in between.
 
         Args:
-            namespace: of the request.
-            name: of the request.
-            decide: returns what to write for an object, and raises what it likes when nothing may be written.
+            path: of the object: `request_path` or `policy_path`.
+            decide: returns what to write for an object, and raises what it likes when nothing may be written. When
+                all stands as it is wanted, nothing is written.
 
         Returns:
-            The object before and as stored; None: there is no such request.
+            The object before and as stored; None: there is no such object.
 
         Raises:
             BusyError: it changed each time.
         """
         for attempt in range(_ATTEMPTS):
-            before = await self.get_request(namespace, name)
+            before = await self._get(path)
             if before is None:
                 return None
-            patch = _patch(before, decide(before), strict=attempt < _STRICT_ATTEMPTS)
+            wanted = decide(before)
+            if not wanted:
+                return before, before
+            patch = _patch(before, wanted, strict=attempt < _STRICT_ATTEMPTS)
             try:
-                return before, await self.merge_request(namespace, name, patch)
+                return before, await self._merge(path, patch)
             except ApiError as error:
                 if error.status not in {404, 409, 422}:
                     raise
-                newest = await self.get_request(namespace, name)
+                newest = await self._get(path)
                 if newest is not None and _version(newest) == _version(before):
                     raise  # nothing changed, so the server refuses the annotations themselves
-        raise BusyError(f"{namespace}/{name} is changed by others all the time; try again")
+        raise BusyError(f"{_title(path)} is changed by others all the time; try again")
 
-    async def merge_request(self, namespace: str, name: str, patch: Json) -> Json:
+    async def policies(self) -> list[Json]:
+        """Every PlacementPolicy, by name."""
+        found = [item async for page in self.list_pages(POLICIES) for item in page.items]
+        return sorted(found, key=lambda each: str(each["metadata"]["name"]))
+
+    async def _merge(self, path: str, patch: Json) -> Json:
         """Applies a merge patch to the object; returns it as stored."""
         body = json.dumps(patch, separators=(",", ":")).encode()
         headers = {"Content-Type": "application/merge-patch+json"}
-        return await self._call("PATCH", request_path(namespace, name), body=body, headers=headers)
+        return await self._call("PATCH", path, body=body, headers=headers)
 
     async def events(self, namespace: str, uid: str, reason: str) -> list[Json]:
         """Events of an object with this reason; none for who may not read Events."""
@@ -87,6 +93,17 @@ class Steering(KubeClient):
 def request_path(namespace: str, name: str) -> str:
     """The path of one PlacementRequest."""
     return f"/apis/{GROUP}/{VERSION}/namespaces/{quote(namespace, safe='')}/{PLURAL}/{quote(name, safe='')}"
+
+
+def policy_path(name: str) -> str:
+    """The path of one PlacementPolicy."""
+    return f"{POLICIES.path}/{quote(name, safe='')}"
+
+
+def _title(path: str) -> str:
+    """`serving/chat` for a request, `placementpolicies/default` for a policy."""
+    parts = [unquote(part) for part in path.split("/")]
+    return f"{parts[-3]}/{parts[-1]}" if parts[-2] == PLURAL else "/".join(parts[-2:])
 
 
 def _patch(observed: Json, annotations: Annotations, *, strict: bool) -> Json:
