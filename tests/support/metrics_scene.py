@@ -5,6 +5,13 @@ from typing import Any
 
 from placewright.api.parse import parse_policy
 from placewright.core.model import FleetReport, GateOutcome, GateResult, MoveReason, SolveStatus
+from placewright.telemetry.acting_figures import (
+    ActingFigures,
+    ActingState,
+    ActionKind,
+    ActionResult,
+    WakeCause,
+)
 from placewright.telemetry.live_figures import InputFigure, InputName, LiveFigures
 from placewright.telemetry.metrics import Metrics, Parts, Vitals
 from placewright.telemetry.policy_views import PolicyView, policy_view_of
@@ -116,12 +123,79 @@ REFUSED = stored(
         "conditions": [condition("Ready", "False", "Infeasible"), condition("Stalled", "True", "Infeasible")],
     },
 )
-REQUESTS = (RAMPING, KEPT, BLOCKED, REFUSED)
+IDLING = stored(
+    "summaries",
+    namespace="research",
+    spec={"mode": "Apply", "model": {"name": "qwen"}, "idle": {"policy": "ScaleToZero"}},
+    status={
+        "observedGeneration": 1,
+        "conditions": [
+            condition("Ready", "True", "PlanCurrent"),
+            condition("Applied", "True", "RolledOut"),
+            condition("Idle", "True", "NoTraffic"),
+        ],
+        "plan": plan(id="p-5", costPerHour=4.8, costPerMillionTokens=1.5, gpusByPool={"l40s": 4}),
+        "rollout": {
+            "planId": "p-5",
+            "phase": "RolledOut",
+            "reason": "RolledOut",
+            "workloads": [{"kind": "Deployment", "name": "summaries", "replicas": 2, "readyReplicas": 2}],
+        },
+        "idle": {
+            "state": "Idle",
+            "since": "2026-11-21T09:30:00Z",
+            "lastActive": "2026-11-21T09:00:00Z",
+            "reapAt": "2026-11-21T10:05:00Z",
+            "signals": [
+                {"signal": "RunningRequests", "result": "Idle", "message": "0 for 30 min"},
+                {"signal": "Queue", "result": "Idle", "message": "empty for 30 min"},
+            ],
+            "avoidedCostPerHour": 0,
+            "avoidedDollars": 12.5,
+            "avoidedAsOf": "2026-11-20T08:00:00Z",
+        },
+    },
+)
+REAPED = stored(
+    "nightly",
+    namespace="research",
+    spec={"mode": "Apply", "model": {"name": "llama"}, "idle": {"policy": "ScaleToFloor"}},
+    status={
+        "observedGeneration": 1,
+        "conditions": [
+            condition("Ready", "True", "PlanCurrent"),
+            condition("Applied", "True", "RolledOut"),
+            condition("Idle", "True", "Reaped"),
+        ],
+        "plan": plan(id="p-6", costPerHour=4.0, costPerMillionTokens=2.0, gpusByPool={"l40s": 8}),
+        "rollout": {
+            "planId": "p-6",
+            "phase": "Failed",
+            "workloads": [{"kind": "Deployment", "name": "nightly", "replicas": 1, "readyReplicas": 0}],
+        },
+        "idle": {
+            "state": "Reaped",
+            "since": "2026-11-21T07:30:00Z",
+            "lastActive": "2026-11-21T07:00:00Z",
+            "signals": [
+                {"signal": "Queue", "result": "Active", "message": "3 wait"},
+                {"signal": "Scrapes", "result": "Missing", "message": "no target"},
+            ],
+            "replicasBefore": 2,
+            "avoidedCostPerHour": 3.0,
+            "avoidedDollars": 20.0,
+            "avoidedAsOf": "2026-11-21T08:00:00Z",
+        },
+    },
+)
+REQUESTS = (RAMPING, KEPT, BLOCKED, REFUSED, IDLING, REAPED)
+NOW = 1795255200.0  # 2026-11-21T10:00:00Z
+ACTING: dict[Key, ActingFigures] = {("research", "summaries"): ActingFigures(last_active=NOW - 1800.0)}
 
 POLICY: Json = {
     "kind": "PlacementPolicy",
     "metadata": {"name": "default"},
-    "spec": {"maxCostPerHour": 40, "namespaces": [{"name": "serving", "maxCostPerHour": 20}]},
+    "spec": {"maxCostPerHour": 50, "namespaces": [{"name": "serving", "maxCostPerHour": 20}]},
     "status": {
         "priceSources": [
             {"name": "opencost", "state": "Stale", "message": "HTTP 503"},
@@ -219,7 +293,10 @@ def metrics() -> Metrics:
             fleet=lambda: REPORT,
             live=LIVE.get,
             audit=lambda: AUDIT,
+            acting=ACTING.get,
+            acting_state=lambda: ActingState(brake=True, paused=True),
         ),
+        clock=lambda: NOW,
     )
     made.fleet_solved("Feasible", 0.3)
     made.solve_duration_seconds.labels("Exact", "Optimal").observe(0.1)
@@ -227,4 +304,10 @@ def metrics() -> Metrics:
     made.plan_moved(MoveReason.FIRST_PLAN)
     made.query_answered("Success", 0.02)
     made.query_answered("Timeout", 5.0)
+    made.acting.announced()
+    made.acting.reaped()
+    made.acting.woken(WakeCause.QUEUE)
+    made.acting.wake_ready(90.0)
+    made.acting.acted(ActionKind.SCALE, ActionResult.DONE)
+    made.acting.rollout_failed()
     return made

@@ -1,5 +1,6 @@
 """What /metrics shows: one collector over current state, and counters that carry no request name."""
 
+import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
@@ -7,6 +8,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, dis
 from prometheus_client.registry import Collector
 
 from placewright.core.model import FleetReport, MoveReason
+from placewright.telemetry.acting_counters import ActingCounters
+from placewright.telemetry.acting_families import AvoidedDollars, acting_families
+from placewright.telemetry.acting_figures import ActingFigures, ActingState
 from placewright.telemetry.families import fleet_families, pool_families, request_families
 from placewright.telemetry.live_families import live_families
 from placewright.telemetry.live_figures import AuditState, LiveFigures
@@ -35,6 +39,11 @@ def _not_live(key: Key) -> LiveFigures | None:
     return None
 
 
+def _not_acted(key: Key) -> ActingFigures | None:
+    del key
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """Where the series of the operator's parts come from, besides requests and vitals; each may be left out.
@@ -47,6 +56,8 @@ class Parts:
         fleet: cost and proof of the fleet as last decided; None: before or without.
         live: exact figures of one request; None: it has no live inputs, or nothing was asked yet.
         audit: state of the audit trail; None: none is kept.
+        acting: figures of now of one request; None: it was not looked at yet, its status alone counts.
+        acting_state: brake and pause of the fleet; None: nothing is acted, or nobody looked yet.
     """
 
     pools: Callable[[], Collection[PoolView]] = _empty
@@ -54,6 +65,8 @@ class Parts:
     fleet: Callable[[], FleetReport | None] = _nothing
     live: Callable[[Key], LiveFigures | None] = _not_live
     audit: Callable[[], AuditState | None] = _nothing
+    acting: Callable[[Key], ActingFigures | None] = _not_acted
+    acting_state: Callable[[], ActingState | None] = _nothing
 
 
 _NO_PARTS = Parts()
@@ -67,6 +80,10 @@ class Metrics:
         views: the requests as they stand; called on each scrape, from another thread.
         vitals: queue and watch; called like `views`.
         parts: everything else.
+        clock: tells Unix time.
+
+    Attributes:
+        acting: counters of what was acted.
     """
 
     def __init__(
@@ -76,6 +93,7 @@ class Metrics:
         views: Callable[[], Collection[RequestView]],
         vitals: Callable[[], Vitals],
         parts: Parts = _NO_PARTS,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         # `_created` samples would double the series for nothing.
         disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -113,7 +131,8 @@ class Metrics:
         )
         for reason in MoveReason:  # a rate needs the zero before the first
             self.plan_moves_total.labels(str(reason))
-        self.registry.register(StateCollector(version=version, views=views, vitals=vitals, parts=parts))
+        self.acting = ActingCounters(self.registry)
+        self.registry.register(StateCollector(version=version, views=views, vitals=vitals, parts=parts, clock=clock))
 
     def fleet_solved(self, result: str, seconds: float) -> None:
         """Counts one solve of several requests together.
@@ -144,12 +163,20 @@ class StateCollector(Collector):
     """Series made at scrape time from current state, so that those of an object vanish with it."""
 
     def __init__(
-        self, *, version: str, views: Callable[[], Collection[RequestView]], vitals: Callable[[], Vitals], parts: Parts
+        self,
+        *,
+        version: str,
+        views: Callable[[], Collection[RequestView]],
+        vitals: Callable[[], Vitals],
+        parts: Parts,
+        clock: Callable[[], float],
     ) -> None:
         self._version = version
         self._views = views
         self._vitals = vitals
         self._parts = parts
+        self._clock = clock
+        self._avoided = AvoidedDollars()
 
     def collect(self) -> Iterator[Metric]:
         """All families; one without samples still shows its HELP and TYPE."""
@@ -159,6 +186,9 @@ class StateCollector(Collector):
         yield from operator_families(self._version, self._vitals())
         yield from request_families(views, live)
         yield from live_families(views, live)
+        looked = ((view.key, parts.acting(view.key)) for view in views)
+        acted = {key: figures for key, figures in looked if figures is not None}
+        yield from acting_families(views, acted, parts.acting_state(), self._avoided, self._clock())
         yield from policy_families(views, parts.policies())
         yield from pool_families(parts.pools())
         yield from fleet_families(parts.fleet())

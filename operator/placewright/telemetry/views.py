@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from placewright.telemetry.acting_views import ActingView, acting_view
 from placewright.telemetry.gate_views import GateView, gate_views
 from placewright.telemetry.lenient import entries, mapping, number, unix_seconds
 from placewright.telemetry.live_figures import InputName
@@ -72,6 +73,7 @@ class RequestView:
     observed_cost_usd_per_token: float | None
     observed_cost_ratio: float | None
     inputs: tuple[tuple[InputName, bool], ...]  # live inputs that the status speaks of, and whether they are fresh
+    acting: ActingView
 
     @property
     def key(self) -> Key:
@@ -143,6 +145,7 @@ def view_of(resource: Mapping[str, Any]) -> RequestView:
         observed_cost_usd_per_token=_per_token(number(mapping(status, "observed").get("costPerMillionTokens"))),
         observed_cost_ratio=number(mapping(status, "observed").get("ratioToPredicted")),
         inputs=tuple(_inputs(status)),
+        acting=acting_view(status),
     )
 
 

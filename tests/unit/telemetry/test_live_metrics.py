@@ -206,8 +206,8 @@ def policies(*resources: Json) -> Parts:
 def test_ceilings_count_approved_plans_alone() -> None:
     blocked = stored("draft", status={"plan": plan(state="Blocked", costPerHour=1000.0)})
     series = samples(RAMPING, KEPT, blocked, parts=policies(POLICY))
-    assert of(series, "fleet_ceiling_usd_per_hour", policy="default") == 40
-    assert of(series, "fleet_ceiling_usage_ratio", policy="default") == pytest.approx(31.2 / 40)
+    assert of(series, "fleet_ceiling_usd_per_hour", policy="default") == 50
+    assert of(series, "fleet_ceiling_usage_ratio", policy="default") == pytest.approx(31.2 / 50)
     assert of(series, "namespace_ceiling_usage_ratio", policy="default") == {"serving": pytest.approx(0.96)}
 
 

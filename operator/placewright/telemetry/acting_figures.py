@@ -1,0 +1,61 @@
+"""What the loop that acts tells the metrics beside the API: moments of now, and whether the fleet's rollouts are held.
+
+Everything here is read on a scrape, from another thread than the operator's: the values are immutable, and a callable
+that gives them must not wait.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class WakeCause(StrEnum):
+    """Why a reaped model is wanted again, as the label `by` names it."""
+
+    ANNOTATION = "Annotation"  # placewright.dev/wake, also by the command line
+    QUEUE = "Queue"  # requests wait in front of it
+    CALENDAR = "Calendar"  # a time in which it is kept awake
+    SCALED = "Scaled"  # somebody scaled its workload by hand
+    POLICY = "Policy"  # its policy does not reap any more, or it must not be reaped
+
+
+class ActionKind(StrEnum):
+    """What was done to a workload, as the label `action` names it."""
+
+    SCALE = "Scale"
+    WEIGH = "Weigh"
+    REMOVE = "Remove"
+
+
+class ActionResult(StrEnum):
+    """How an action ended, as the label `result` names it."""
+
+    DONE = "Done"
+    UNCHANGED = "Unchanged"  # it stood so already
+    SUPERSEDED = "Superseded"  # something changed just before it was written; the next look decides anew
+    DENIED = "Denied"  # by a webhook, a quota or missing rights
+    REFUSED = "Refused"  # another's object, or replicas that something else owns: nothing was written
+    FAILED = "Failed"  # the API server did not take it; it is tried again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActingFigures:
+    """Exact figures of one request as it was looked at last; its status dates them by its own last change.
+
+    Attributes:
+        last_active: Unix time at which it was seen active last; None: the status tells.
+    """
+
+    last_active: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActingState:
+    """Whether anything of the fleet is acted at all.
+
+    Attributes:
+        brake: too many rollouts failed, so that none begins or goes on.
+        paused: a PlacementPolicy is annotated with a pause, so that nothing is acted.
+    """
+
+    brake: bool
+    paused: bool
