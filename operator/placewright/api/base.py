@@ -1,6 +1,7 @@
 """What all API types share: strict camelCase models, durations, and CEL rules kept beside the field they guard."""
 
 import re
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -36,6 +37,8 @@ LABEL_VALUE_PATTERN: Final = r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
 CHECKPOINT_PATTERN: Final = r"^[A-Za-z0-9/._][A-Za-z0-9/._:@+=~-]*$"  # never a flag, nor a variable of Kubernetes
 IMAGE_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$"
 HOSTNAME_PATTERN: Final = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+CRON_PATTERN: Final = r"^[0-9A-Za-z*,/#-]{1,60}( {1,3}[0-9A-Za-z*,/#-]{1,60}){4}$"
+ZONE_PATTERN: Final = r"^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$"
 
 PATTERN_WORDS: Final = {
     DURATION_PATTERN: "a duration such as 50ms, 1.2s, 30m",
@@ -50,6 +53,8 @@ PATTERN_WORDS: Final = {
     CHECKPOINT_PATTERN: "a repository or a path: letters, digits and / . _ : @ + = ~ -",
     IMAGE_PATTERN: "an image such as registry/name:tag or registry/name@digest",
     HOSTNAME_PATTERN: "a host name such as chat.example.com or *.example.com",
+    CRON_PATTERN: "five fields of cron such as '0 8 * * MON-FRI': minute, hour, day, month, weekday",
+    ZONE_PATTERN: "a time zone such as Europe/Berlin or UTC",
     LABEL_VALUE_PATTERN: "the value of a label: letters, digits, - _ . with a letter or digit at both ends",
 }
 """Patterns in the words of the person who has to fix the value."""
@@ -62,6 +67,7 @@ _WORDS: Final = {
     "gpu": "GPU",
     "gpus": "GPUs",
     "gib": "GiB",
+    "kwh": "KWh",
     "gbps": "GBps",
     "fp4": "FP4",
     "fp8": "FP8",
@@ -97,6 +103,15 @@ def rules(*entries: dict[str, Any]) -> dict[str, Any]:
     return {RULES_KEY: list(entries)}
 
 
+def within(field: str, least: str, most: str) -> dict[str, Any]:
+    """Return the CEL rule that a duration, where it is given, is between two others."""
+    expression = (
+        f"has(self.{field})"
+        f" ? duration(self.{field}) >= duration('{least}') && duration(self.{field}) <= duration('{most}') : true"
+    )
+    return rule(expression, f"wants {least} to {most}", field_path=f".{field}")
+
+
 def list_map(key: str) -> dict[str, Any]:
     """Return the schema extension of a list whose entries are told apart by this field."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
@@ -111,6 +126,11 @@ def duration_seconds(text: str, *, field: str) -> float:
     if re.fullmatch(DURATION_PATTERN.strip("^$"), text) is None:
         raise InvalidRequestError(field, got=repr(text), wants=PATTERN_WORDS[DURATION_PATTERN])
     return sum(float(number) * _SECONDS_PER_UNIT[unit] for number, unit in _DURATION_PART.findall(text))
+
+
+def unix_seconds(text: str) -> float:
+    """Read a time of RFC 3339 that fits TIME_PATTERN as Unix seconds."""
+    return datetime.fromisoformat(text).timestamp()
 
 
 class Inert(BaseModel):

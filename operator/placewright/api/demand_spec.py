@@ -1,10 +1,10 @@
 """Where the live demand of a model and what it serves are read: presets for known servers, or a query."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from placewright.api.base import Duration, Inert, Promql, rule, rules
+from placewright.api.base import Duration, Inert, Promql, rule, rules, within
 
 PRESETS: Final = ("vllm", "sglang", "tgi", "gateway")
 
@@ -16,14 +16,6 @@ ModelName = Annotated[str, Field(min_length=1, max_length=253)]
 
 _LEAST_WINDOW: Final = "10s"
 _MOST_WINDOW: Final = "720h"
-
-
-def _within(field: str, least: str, most: str) -> dict[str, Any]:
-    expression = (
-        f"has(self.{field})"
-        f" ? duration(self.{field}) >= duration('{least}') && duration(self.{field}) <= duration('{most}') : true"
-    )
-    return rule(expression, f"wants {least} to {most}", field_path=f".{field}")
 
 
 class DemandFrom(Inert):
@@ -60,9 +52,9 @@ class DemandFrom(Inert):
                 "wants at least 48h with statistic Forecast, which learns from past days",
                 field_path=".window",
             ),
-            _within("window", _LEAST_WINDOW, _MOST_WINDOW),
-            _within("horizon", "1m", "168h"),
-            _within("maxAge", "1s", "24h"),
+            within("window", _LEAST_WINDOW, _MOST_WINDOW),
+            within("horizon", "1m", "168h"),
+            within("maxAge", "1s", "24h"),
         )
     )
 

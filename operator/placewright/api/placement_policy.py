@@ -7,9 +7,11 @@ from pydantic import ConfigDict, Field
 from placewright.api.base import Dollars, Inert, Label, StatusPart, Time, list_map
 from placewright.api.gates_spec import DriftPercent, Ratio
 from placewright.api.hardware import PRICE_MAX, GpuName
+from placewright.api.idle_spec import PolicyIdle
 from placewright.api.policy_inputs import PolicyInputs
 from placewright.api.price_sources import MAX_PRICE_STATES, MAX_SOURCES, LivePriceState, PriceSource, PriceSourceState
 from placewright.api.resource import ObjectMeta
+from placewright.api.rollout_spec import PolicyRollout
 from placewright.api.status import Condition
 
 MAX_NAMESPACES: Final = 1000
@@ -77,6 +79,13 @@ class PlacementPolicySpec(Inert):
     """Limits for the plan of every request; none when left out."""
     inputs: PolicyInputs | None = None
     """Where live figures are read, and which queries requests may bring themselves."""
+    rollout: PolicyRollout | None = None
+    """How rollouts go, and how much of the fleet may move at once."""
+    idle: PolicyIdle | None = None
+    """When models idle and what then, for requests that do not say it."""
+    electricity_price_per_kwh: float | None = Field(default=None, gt=0, le=1000)
+    """USD per kWh, for what a limit of the GPUs' power would save; that is not suggested when left out. The first
+    policy by name that says it counts."""
     prices: list[Price] | None = Field(
         default=None, max_length=MAX_PRICES, json_schema_extra={"x-kubernetes-list-type": "atomic"}
     )

@@ -18,16 +18,20 @@ from placewright.api.base import (
 from placewright.api.demand_spec import DemandFrom, ObserveFrom
 from placewright.api.gates_spec import REVENUE, Gates
 from placewright.api.hardware import Accelerator, GpuName, Interconnect, LabelSelector, Pool, SelectorTerm
+from placewright.api.idle_spec import AwakeWindow, Idle, QueueFrom
 from placewright.api.model_spec import Architecture, LatentAttention, MixtureOfExperts, Model, Precision
 from placewright.api.ramp_spec import Ramp
 from placewright.api.render_spec import Render
+from placewright.api.rollout_spec import Rollout, WorkloadReference
 from placewright.api.workload_spec import Slo, TrafficClass, Workload
 
 __all__ = [
     "Accelerator",
     "Architecture",
+    "AwakeWindow",
     "DemandFrom",
     "Gates",
+    "Idle",
     "Interconnect",
     "LabelSelector",
     "LatentAttention",
@@ -42,15 +46,18 @@ __all__ = [
     "Pool",
     "Precision",
     "ProfileReference",
+    "QueueFrom",
     "Ramp",
     "Render",
     "Replicas",
+    "Rollout",
     "SelectorTerm",
     "Slo",
     "Solver",
     "Stabilization",
     "TrafficClass",
     "Workload",
+    "WorkloadReference",
 ]
 
 # Whether a request is decided with others: it takes from shared pools, replicas are counted for it, or its plan follows
@@ -259,11 +266,19 @@ class PlacementRequestSpec(Inert):
                 "wants observeFrom or workload.demandFrom.preset, which count the tokens",
                 field_path=".gates.maxObservedCostDriftPercent",
             ),
+            rule(
+                "!has(self.workloadRef) || !has(self.render)",
+                "wants no render beside it: an existing workload is only scaled",
+                field_path=".workloadRef",
+            ),
         )
     )
 
     suspend: bool = False
-    """Whether planning pauses; the last plan is kept."""
+    """Whether planning pauses; the last plan is kept, and what runs stays as it is."""
+    mode: Literal["Recommend", "Apply"] = "Recommend"
+    """Recommend: the plan stands in the status alone. Apply: it is also rolled out, where the operator may change
+    workloads."""
     priority: int = Field(default=0, ge=-1000, le=1000)
     """Who comes first when shared pools are short: a higher priority is planned before a lower one."""
     model: Model
@@ -290,6 +305,13 @@ class PlacementRequestSpec(Inert):
     """Where the tokens that are really served are counted; workload.demandFrom.preset counts them when left out."""
     render: Render | None = None
     """How the plan is started by the objects that `placewright render` prints; its options say it when left out."""
+    workload_ref: WorkloadReference | None = None
+    """An existing workload that mode Apply scales to the plan's replicas, and whose activity is watched, in place of
+    objects of its own."""
+    rollout: Rollout | None = None
+    """How a new plan takes the place of the one that runs, in mode Apply."""
+    idle: Idle | None = None
+    """When the model idles, and what then; what PlacementPolicies say when left out."""
     stabilization: Stabilization = Field(default_factory=Stabilization, json_schema_extra={"default": {}})
     """What a better plan must offer before a plan that still holds is given up."""
     performance: Performance = Field(default_factory=Performance, json_schema_extra={"default": {}})

@@ -10,12 +10,7 @@ from placewright.api.kinds import KINDS
 from placewright.api.schema import structural_schema
 
 # Of later issues: none of them may be accepted and ignored before then.
-LATER_FIELDS = {
-    "mode",
-    "idle",
-    "workloadRef",
-    "disaggregated",
-}
+LATER_FIELDS = {"disaggregated"}
 
 
 # An accelerator is given whole or not at all, so nothing is to be filled in where there is none.
