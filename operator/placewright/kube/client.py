@@ -6,7 +6,7 @@ of the ways tried.
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +20,9 @@ PLURAL = "placementrequests"
 
 _JSON_PATCH = {"Content-Type": "application/json-patch+json"}
 _JSON = {"Content-Type": "application/json"}
+_APPLY_PATCH = {"Content-Type": "application/apply-patch+yaml"}  # JSON is YAML
+_MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
+FIELD_MANAGER = "placewright"
 _PAGE = 500
 _WATCH_SECONDS = 300  # then the server ends a watch; the next one goes on where it ended
 _SILENCE_SECONDS = 330.0  # a connection that tells nothing for longer is dead
@@ -29,22 +32,41 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind that the operator lists and watches in the whole cluster.
+    """A kind that the operator lists and watches.
 
     Attributes:
         plural: as in the path and in messages.
         group: path of the group and version, as `apis/placewright.dev/v1alpha1`.
         field_selector: what the server leaves out; empty: nothing.
+        label_selector: the same by labels.
+        namespace: where they are listed; empty: in the whole cluster.
     """
 
     plural: str
     group: str = f"apis/{GROUP}/{VERSION}"
     field_selector: str = ""
+    label_selector: str = ""
+    namespace: str = ""
 
     @property
     def path(self) -> str:
-        """The collection of all namespaces."""
-        return f"/{self.group}/{self.plural}"
+        """The collection that is listed."""
+        return self.path_in(self.namespace)
+
+    def path_in(self, namespace: str) -> str:
+        """The collection of a namespace, of all of them for an empty one."""
+        scope = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+        return f"/{self.group}{scope}/{self.plural}"
+
+    def inside(self, namespace: str) -> "Kind":
+        """The same kind, listed in one namespace."""
+        return replace(self, namespace=namespace)
+
+    @property
+    def selectors(self) -> dict[str, str]:
+        """The selectors as parameters of a LIST or a watch."""
+        given = {"fieldSelector": self.field_selector, "labelSelector": self.label_selector}
+        return {name: value for name, value in given.items() if value}
 
 
 GPU_POOLS = Kind(plural="gpupools")
@@ -73,6 +95,7 @@ class ApiError(PlacewrightError):
     Attributes:
         status: the HTTP status.
         reason: Kubernetes' reason, as `Conflict`; empty when there is none.
+        message: what the server says, at most 500 characters.
         retry_after_seconds: what the server asks to wait; None when it asks nothing.
     """
 
@@ -80,6 +103,7 @@ class ApiError(PlacewrightError):
         super().__init__(f"{what}: {status} {reason} {message}".strip())
         self.status = status
         self.reason = reason
+        self.message = message
         self.retry_after_seconds = retry_after_seconds
 
 
@@ -125,7 +149,7 @@ class KubeClient:
             more_fields: a field selector besides the kind's own.
         """
         fields = ",".join(part for part in (kind.field_selector, more_fields) if part)
-        return self._pages(kind.path, {"fieldSelector": fields} if fields else {})
+        return self._pages(kind.path, kind.selectors | ({"fieldSelector": fields} if fields else {}))
 
     async def watch(self, kind: Kind, version: str) -> AsyncIterator[Json]:
         """The events of a kind after a resourceVersion, bookmarks included, until the server ends the watch.
@@ -137,9 +161,8 @@ class KubeClient:
             "allowWatchBookmarks": "true",
             "resourceVersion": version,
             "timeoutSeconds": str(_WATCH_SECONDS),
+            **kind.selectors,
         }
-        if kind.field_selector:
-            query["fieldSelector"] = kind.field_selector
         what = f"WATCH {kind.path}"
         patience = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=_SILENCE_SECONDS)
         try:
@@ -179,6 +202,64 @@ class KubeClient:
         payload = json.dumps(body, separators=(",", ":")).encode()
         await self._call("POST", f"/api/v1/namespaces/{quote(namespace, safe='')}/events", body=payload, headers=_JSON)
 
+    async def get_in(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        """One object of a namespace; None when it is not there, and when its kind is not served."""
+        return await self._get(_object_path(kind, namespace, name))
+
+    async def apply(
+        self, kind: Kind, namespace: str, body: Mapping[str, Any], *, force: bool, manager: str = FIELD_MANAGER
+    ) -> Json:
+        """Server-side apply; returns the stored object.
+
+        Args:
+            kind: of the object.
+            namespace: that it is in.
+            body: what we want of it. With metadata.uid and metadata.resourceVersion only exactly this object is
+                written; without them it is created when it is not there.
+            force: take over fields that others manage; without it they are a Conflict.
+            manager: the field manager.
+        """
+        query = {"fieldManager": manager, "force": "true" if force else "false"}
+        path = _object_path(kind, namespace, str(body["metadata"]["name"])) + _query(query)
+        return await self._call("PATCH", path, body=_encoded(body), headers=_APPLY_PATCH)
+
+    async def merge(self, kind: Kind, namespace: str, body: Mapping[str, Any], *, part: str = "") -> Json:
+        """Merge patch of an object that is there; preconditions as of `apply`.
+
+        Args:
+            kind: of the object.
+            namespace: that it is in.
+            body: what changes; metadata.name names the object.
+            part: subresource such as `scale`; empty: the object itself.
+        """
+        path = _object_path(kind, namespace, str(body["metadata"]["name"])) + (f"/{part}" if part else "")
+        path += _query({"fieldManager": FIELD_MANAGER})
+        return await self._call("PATCH", path, body=_encoded(body), headers=_MERGE_PATCH)
+
+    async def delete(self, kind: Kind, namespace: str, name: str, *, uid: str, version: str) -> bool:
+        """Deletes exactly this object, and in the background what it owns; returns whether it was there.
+
+        Args:
+            kind: of the object.
+            namespace: that it is in.
+            name: of the object.
+            uid: another object of this name is a Conflict.
+            version: so is the same object with another resourceVersion.
+        """
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": uid, "resourceVersion": version},
+        }
+        try:
+            await self._call("DELETE", _object_path(kind, namespace, name), body=_encoded(options), headers=_JSON)
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
     async def _pages(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Page]:
         token = ""
         while True:
@@ -199,8 +280,7 @@ class KubeClient:
             raise
 
     async def _patch(self, path: str, operations: Sequence[Mapping[str, Any]]) -> Json:
-        body = json.dumps(operations, separators=(",", ":"), allow_nan=False).encode()
-        return await self._call("PATCH", path, body=body, headers=_JSON_PATCH)
+        return await self._call("PATCH", path, body=_encoded(operations), headers=_JSON_PATCH)
 
     async def _call(
         self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -233,6 +313,14 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 def _query(parameters: Mapping[str, str]) -> str:
     return "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
+
+
+def _encoded(body: object) -> bytes:
+    return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _object_path(kind: Kind, namespace: str, name: str) -> str:
+    return f"{kind.path_in(namespace)}/{quote(name, safe='')}"
 
 
 def _path(namespace: str | None, name: str | None = None) -> str:
