@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from placewright.api import calendar
 from placewright.api.base import PATTERN_WORDS
 from placewright.api.gpu_pool import GPUPool
 from placewright.api.performance_profile import PerformanceProfile
@@ -80,7 +81,20 @@ def parse(body: Mapping[str, Any]) -> PlacementRequest:
     Raises:
         InvalidRequestError: for the first fault; the text names how many more there are.
     """
-    return _parsed(body, PlacementRequest)
+    request = _parsed(body, PlacementRequest)
+    check_calendar(request)
+    return request
+
+
+def check_calendar(request: PlacementRequest) -> None:
+    """Check the times of the calendar in which a request is kept awake, which no schema can.
+
+    Raises:
+        InvalidRequestError: for the first that is no cron expression, never comes, or is in no known time zone.
+    """
+    idle = request.spec.idle
+    if idle is not None and idle.keep_awake:
+        calendar.checked(idle.keep_awake, field="spec.idle.keepAwake")
 
 
 def parse_pool(body: Mapping[str, Any]) -> GPUPool:

@@ -14,7 +14,7 @@ from placewright.api.cluster_objects import CLUSTER_KINDS
 from placewright.api.gpu_pool import GPUPool
 from placewright.api.kinds import KINDS
 from placewright.api.load import Document, Fault, load
-from placewright.api.parse import FieldFault, Location, Resource, field_faults, path_text, plain, shown
+from placewright.api.parse import FieldFault, Location, Resource, check_calendar, field_faults, path_text, plain, shown
 from placewright.api.performance_profile import PerformanceProfile
 from placewright.api.placement_policy import PlacementPolicy
 from placewright.api.resource import KIND, PlacementRequest
@@ -233,6 +233,7 @@ def _unplannable(resource: PlacementRequest, profiles: tuple[PerformanceProfile,
 
     spec = resource.spec
     try:
+        check_calendar(resource)
         if spec.pools is not None and spec.performance.profile_ref is None:
             to_request(resource, Surroundings(profiles=profiles), stand_in(spec))
         else:
