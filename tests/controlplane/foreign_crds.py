@@ -20,7 +20,12 @@ LOOSE = ("leaderworkersets.yaml", "inferencepools.yaml")
 
 
 def http_route_crd(which: Which = shutil.which) -> Path:
-    """The standard channel's CRD of HTTPRoute.
+    """The standard channel's CRD of HTTPRoute; errors as of `gateway_crds`."""
+    return gateway_crds(which)[0]
+
+
+def gateway_crds(which: Which = shutil.which) -> tuple[Path, ...]:
+    """The standard channel's CRDs of HTTPRoute and Gateway.
 
     Raises:
         AssetsUnavailableError: there is no Go, so the module cannot be had.
@@ -40,7 +45,8 @@ def http_route_crd(which: Which = shutil.which) -> Path:
     )
     if done.returncode != 0:
         raise AssetsError(f"`go mod download {_MODULE}` failed: {(done.stdout + done.stderr).strip()}")
-    return Path(json.loads(done.stdout)["Dir"]) / "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"
+    folder = Path(json.loads(done.stdout)["Dir"]) / "config/crd/standard"
+    return tuple(folder / f"gateway.networking.k8s.io_{kind}.yaml" for kind in ("httproutes", "gateways"))
 
 
 def loose_crds(env: Mapping[str, str]) -> tuple[Path, ...]:

@@ -37,6 +37,7 @@ class PrometheusServer:
         interval: between scrapes and between evaluations of rules, as Prometheus writes durations.
         rules: rule files.
         lookback: how long a sample counts as present.
+        discovery: URL of an HTTP discovery of more targets that come and go; empty: none.
     """
 
     def __init__(
@@ -48,13 +49,17 @@ class PrometheusServer:
         interval: str = "500ms",
         rules: Sequence[Path] = (),
         lookback: str = "5m",
+        discovery: str = "",
     ) -> None:
         self._folder = folder
         self._reservation = PortReservation()
         config = {
             "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
             "rule_files": [str(rule) for rule in rules],
-            "scrape_configs": [_scrape(index, target) for index, target in enumerate(targets)],
+            "scrape_configs": [
+                *(_scrape(index, target) for index, target in enumerate(targets)),
+                *([{"job_name": "discovered", "http_sd_configs": [_discovery(discovery)]}] if discovery else ()),
+            ],
         }
         (folder / "prometheus.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
         self.process = ManagedProcess(
@@ -116,6 +121,10 @@ class PrometheusServer:
     def __exit__(self, *_: object) -> None:
         self.process.stop()
         self._reservation.release()
+
+
+def _discovery(url: str) -> dict[str, Any]:
+    return {"url": url, "refresh_interval": "1s"}
 
 
 def _scrape(index: int, target: Target) -> dict[str, Any]:
