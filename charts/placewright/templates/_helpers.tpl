@@ -92,6 +92,57 @@ them may hold a GPU of a pool.
   verbs: [get, list, watch]
 {{- end }}
 
+{{/*
+The operator's rights on what it applies and scales; bound where `apply` says, and only while it is enabled. Server-side
+apply is a patch, which needs create where there is nothing yet. Existing targets (workloadRef) are scaled through their
+scale subresource alone; HorizontalPodAutoscalers and ScaledObjects are read to leave those alone that they own.
+*/}}
+{{- define "placewright.applyRules" -}}
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [leaderworkerset.x-k8s.io]
+  resources: [leaderworkersets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services, configmaps]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [inference.networking.k8s.io]
+  resources: [inferencepools]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [apps]
+  resources: [statefulsets]
+  verbs: [get, list, watch]
+- apiGroups: [apps]
+  resources: [deployments/scale, statefulsets/scale]
+  verbs: [get, patch, update]
+- apiGroups: [leaderworkerset.x-k8s.io]
+  resources: [leaderworkersets/scale]
+  verbs: [get, patch, update]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [list, watch]
+- apiGroups: [keda.sh]
+  resources: [scaledobjects]
+  verbs: [list, watch]
+{{- end }}
+
+{{/* Namespaces that are acted in, as a list in JSON; empty: the whole cluster. */}}
+{{- define "placewright.applyNamespaces" -}}
+{{- $served := .Values.watchNamespaces }}
+{{- if $served }}
+{{- range $index, $namespace := .Values.apply.namespaces }}
+{{- if not (has $namespace $served) }}
+{{- fail (printf "values: apply.namespaces[%d]: got %s, wants one of watchNamespaces (%s): requests of others are not served" $index $namespace (join ", " $served)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toJson (default $served .Values.apply.namespaces) }}
+{{- end }}
+
 {{/* The operator's rights on ConfigMaps with prices; bound in the release's namespace, on these alone. */}}
 {{- define "placewright.priceRules" -}}
 - apiGroups: [""]
