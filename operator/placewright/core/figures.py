@@ -1,6 +1,7 @@
 """Numbers for human eyes: short, without exponents, and rounded so that a limit stays feasible."""
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from math import ceil
 
 _SHOWN_DIGITS = 4
 
@@ -34,6 +35,13 @@ def percent(value: float) -> str:
 def duration(seconds: float) -> str:
     """A duration as it stands in a resource: `2.4s`, `50ms`."""
     return f"{number(seconds, 6)}s" if seconds >= 1.0 else f"{number(seconds * 1000.0, 6)}ms"
+
+
+def span(seconds: float) -> str:
+    """Whole seconds, rounded up, in parts: `1h5m`, 90 s as `1m30s`."""
+    total = max(0, ceil(seconds - 1e-6))
+    parts = ((total // 3600, "h"), (total % 3600 // 60, "m"), (total % 60, "s"))
+    return "".join(f"{amount}{unit}" for amount, unit in parts if amount) or "0s"
 
 
 def rounded_up(value: float, *, above: float) -> float:

@@ -9,9 +9,8 @@ left of it, so that they stay true while nothing happens. docs/ramps.md tells it
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from math import ceil
 
-from placewright.core.figures import number
+from placewright.core.figures import number, span
 from placewright.core.model import (
     GateOutcome,
     GateResult,
@@ -95,7 +94,7 @@ def look(
         return _hold(seen.state, RampPhase.PAUSED, RampReason.PAUSED, where)
     limit = ramp.rollback_after_seconds
     if seen.failing_for is not None and limit is not None and seen.failing_for >= limit:
-        why = f"{_told(seen.failing)} for {_span(seen.failing_for)}"
+        why = f"{_told(seen.failing)} for {span(seen.failing_for)}"
         return _back(ramp, seen.state, now, RampReason.ROLLED_BACK_BY_GATE, why)
     if seen.passing_for is None:
         return _stopped(ramp, seen)
@@ -155,22 +154,22 @@ def _passing(ramp: Ramp, seen: _Seen, *, promoted: bool) -> RampVerdict:
     long = seen.passing_for or 0.0
     aim = "the ramp is completed" if following is None else f"{_place(ramp, following)} is entered"
     if long < ramp.hold_seconds and not promoted:
-        message = f"all gates pass; {aim} when they have for {_span(ramp.hold_seconds)} without a gap"
+        message = f"all gates pass; {aim} when they have for {span(ramp.hold_seconds)} without a gap"
         return _hold(state, RampPhase.PROGRESSING, RampReason.GATES_PASSING, message)
     if following is None:
         return _completed(ramp, seen)
     if not ramp.auto_promote and not promoted:
-        message = f"all gates have passed for {_span(ramp.hold_seconds)}; {aim} when somebody promotes it"
+        message = f"all gates have passed for {span(ramp.hold_seconds)}; {aim} when somebody promotes it"
         return _hold(state, RampPhase.HOLDING, RampReason.AWAITING_PROMOTION, message)
     entered = replace(state, step=following, phase=RampPhase.PROGRESSING, passing_since=None, failing_since=None)
-    how = "promoted while all gates pass" if long < ramp.hold_seconds else f"all gates passed for {_span(long)}"
+    how = "promoted while all gates pass" if long < ramp.hold_seconds else f"all gates passed for {span(long)}"
     message = f"entered {_place(ramp, following)}: {how}"
     return RampVerdict(action=RampAction.ADVANCE, state=entered, reason=RampReason.STEP_ENTERED, message=message)
 
 
 def _completed(ramp: Ramp, seen: _Seen) -> RampVerdict:
     """All traffic is on the plan, and it has stood there as long as every other step."""
-    message = f"all gates passed for {_span(seen.passing_for or 0.0)} at {_place(ramp, seen.state.step)}"
+    message = f"all gates passed for {span(seen.passing_for or 0.0)} at {_place(ramp, seen.state.step)}"
     reason = RampReason.COMPLETED
     ended = replace(seen.state, end_reason=reason.value, end_message=message)
     return _hold(ended, RampPhase.COMPLETED, reason, message)
@@ -182,7 +181,7 @@ def _stopped(ramp: Ramp, seen: _Seen) -> RampVerdict:
     reason = RampReason.GATE_FAILS if failing else RampReason.GATE_UNKNOWN
     message = f"holds at {_place(ramp, seen.state.step)}: {_told(seen.failing or seen.unknown)}"
     if seen.failing_for is not None and ramp.rollback_after_seconds is not None:
-        message += f"; it goes back when a gate of this step fails for {_span(ramp.rollback_after_seconds)}"
+        message += f"; it goes back when a gate of this step fails for {span(ramp.rollback_after_seconds)}"
     return _hold(seen.state, RampPhase.HOLDING, reason, message)
 
 
@@ -241,10 +240,3 @@ def _told(gates: Sequence[GateOutcome]) -> str:
         text = f"{first.name} is {actual}, limit {number(first.limit)}"
     names = {gate.name for gate in gates}
     return text if len(names) == 1 else f"{text} (and {len(names) - 1} more)"
-
-
-def _span(seconds: float) -> str:
-    """Whole seconds, rounded up: `1h5m`, `90s` as `1m30s`."""
-    total = max(0, ceil(seconds - 1e-6))
-    parts = ((total // 3600, "h"), (total % 3600 // 60, "m"), (total % 60, "s"))
-    return "".join(f"{amount}{unit}" for amount, unit in parts if amount) or "0s"

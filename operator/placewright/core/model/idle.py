@@ -5,6 +5,7 @@ Times are Unix seconds, of the metrics server's clock where they come from it.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import ceil
 
 
 class IdlePolicy(StrEnum):
@@ -28,7 +29,6 @@ class IdleRules:
         floor: replicas that stay with ScaleToFloor.
         gpu_utilization_below_percent: a second opinion; None: GPUs are not asked.
         watches_queue: whether a queue in front of the model must be known and empty.
-        step_seconds: every step of the window needs samples of every server.
     """
 
     policy: IdlePolicy
@@ -38,7 +38,27 @@ class IdleRules:
     floor: int = 1
     gpu_utilization_below_percent: float | None = None
     watches_queue: bool = False
-    step_seconds: float = 60.0
+
+    @property
+    def window_seconds(self) -> float:
+        """How far back a history is wanted: the window, and at the time of a reap back to its announcement."""
+        return max(self.after_seconds, 2.0 * self.announce_seconds) if self.reaps else self.after_seconds
+
+    @property
+    def step_seconds(self) -> float:
+        """Whole seconds; every step of the window needs samples of every server.
+
+        A fifteenth of the window, at most five minutes, and a minute at least as long as five such steps fit in it, so
+        that scrapes of up to a minute apart do. Days are cut into 720 steps.
+        """
+        least = max(1.0, min(60.0, self.after_seconds / 5.0))
+        step = min(max(self.after_seconds / 15.0, least), 300.0)
+        return float(ceil(max(step, self.window_seconds / 720.0)))
+
+    @property
+    def reaps(self) -> bool:
+        """Whether replicas go down when the model idles."""
+        return self.policy in (IdlePolicy.SCALE_TO_ZERO, IdlePolicy.SCALE_TO_FLOOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +66,7 @@ class Slot:
     """One step of a server's history; None: no sample told.
 
     Attributes:
-        at: end of the step.
+        at: end of the step; its values may tell of up to one step more, so that the newest one tells of all there is.
         finished: whether a counter of finished requests changed in it, a reset included.
         running: most requests in work.
         waiting: most requests that waited.
@@ -78,9 +98,12 @@ class Activity:
         as_of: the metrics server's own time of the answer; None: it did not answer.
         servers: histories over the window.
         queue: (time, requests) of the queue in front; None: nobody watches one, or it does not tell.
-        traffic_percent: share of the request's traffic that goes to it by its route; None: not known.
+        traffic_percent: share of traffic that a route sends to it rather than to somebody else; None: not known, as
+            where all backends of the route are the request's own.
         replicas: that the workload asks for; None: no workload is known.
+        plan_replicas: replicas that its plan wants; None: not known.
         serving: replicas that are Ready; None: not known.
+        pods: names of the Pods that answer requests, one of each replica; None: not known.
         youngest_at: when the youngest replica started; None: not known.
         replicas_owner: what else scales the workload ("HorizontalPodAutoscaler chat"); empty: nothing.
         fault: why there is no whole answer, in one line; empty: there is.
@@ -91,7 +114,9 @@ class Activity:
     queue: tuple[tuple[float, float], ...] | None = None
     traffic_percent: float | None = None
     replicas: int | None = None
+    plan_replicas: int | None = None
     serving: int | None = None
+    pods: tuple[str, ...] | None = None
     youngest_at: float | None = None
     replicas_owner: str = ""
     fault: str = ""
@@ -145,10 +170,10 @@ class IdleMemory:
         since: when that state began; None: never looked.
         last_active: when it was seen active last; None: never.
         reap_at: when an announced reap is due; None: none is announced.
-        replicas_before: of the whole plan when it was reaped, for people; None: it is not reaped.
+        replicas_before: of all its workloads when its reap fell due, until it is awake again; None: it is not reaped.
         woken_by: value of the annotation that was obeyed last.
         wake_began: when the last wake began; None: never.
-        time_to_ready_seconds: how long that took until all replicas were Ready; None: not yet.
+        time_to_ready_seconds: how long that took until all replicas were Ready; None: not yet, or the clock jumped.
         saves_per_hour: USD per hour that the present reap saves; 0: it is not reaped.
         saved_usd: USD that all reaps together saved until saved_at.
         saved_at: see there; None: never reaped.
