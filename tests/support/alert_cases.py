@@ -40,6 +40,14 @@ def _own(name: str, more: str = "") -> str:
     return f"placewright_{name}{{{SELF}{', ' if more else ''}{more}}}"
 
 
+def _applied(reason: str) -> str:
+    return _request("request_status_condition", f'type="Applied", status="False", reason="{reason}"')
+
+
+def _stalled(reason: str) -> str:
+    return _request("request_status_condition", f'type="Stalled", status="True", reason="{reason}"')
+
+
 CASES = (
     Case(alert="PlacewrightDown", fires=(), quiet=((BUILD,),), after=5, labels=""),
     Case(
@@ -98,6 +106,7 @@ CASES = (
         quiet=(
             ((_request("request_status_condition", 'type="Ready", status="True", reason="PlanCurrent"'), "1x300"),),
             ((_request("request_status_condition", 'type="Stalled", status="True", reason="GateBlocked"'), "1x300"),),
+            ((_stalled("RenderRefused"), "1x300"), (_applied("RenderRefused"), "1x300")),
         ),
         after=15,
         labels=f'{CHAT}, type="Stalled", status="True", reason="Infeasible"',
@@ -184,6 +193,107 @@ CASES = (
         quiet=(((_request("ramp_phase", 'phase="Completed"'), "1x300"),),),
         after=0,
         labels=f'{CHAT}, phase="RolledBack"',
+    ),
+    Case(
+        alert="PlacewrightRolloutFailed",
+        fires=((_request("rollout_phase", 'phase="Failed"'), "1x300"),),
+        quiet=(
+            ((_request("rollout_phase", 'phase="Waiting"'), "1x300"),),
+            ((_request("rollout_phase", 'phase="Progressing"'), "1x300"),),
+        ),
+        after=0,
+        labels=f'{CHAT}, phase="Failed"',
+    ),
+    Case(
+        alert="PlacewrightRolloutBrakeEngaged",
+        fires=((_own("rollout_brake"), "1x300"),),
+        quiet=(((_own("rollout_brake"), "0x300"),), ((_own("acting_paused"), "1x300"),)),
+        after=0,
+        labels=SELF,
+    ),
+    Case(
+        alert="PlacewrightNotApplied",
+        fires=((_applied("ReplicasOwned"), "1x300"), (_stalled("ReplicasOwned"), "1x300")),
+        quiet=(
+            ((_applied("Progressing"), "1x300"),),
+            ((_applied("Paused"), "1x300"),),
+            ((_applied("RolloutFailed"), "1x300"),),
+            ((_applied("Denied"), "1x13 stale"),),
+        ),
+        after=15,
+        labels=f'{CHAT}, type="Applied", status="False", reason="ReplicasOwned"',
+    ),
+    Case(
+        alert="PlacewrightActingPaused",
+        fires=((_own("acting_paused"), "1x300"), (_applied("Paused"), "1x300")),
+        quiet=(
+            ((_own("acting_paused"), "0x300"),),
+            ((_own("acting_paused"), "1x230 0x300"),),
+            ((_own("acting_paused"), "0x300"), (_applied("BrakeEngaged"), "1x300")),
+        ),
+        after=240,
+        labels=SELF,
+    ),
+    Case(
+        alert="PlacewrightActingPaused",
+        fires=((_own("acting_paused"), "0x300"), (_applied("Paused"), "1x300")),
+        quiet=(),
+        after=240,
+        labels=f'{CHAT}, type="Applied", status="False", reason="Paused"',
+    ),
+    Case(
+        alert="PlacewrightIdleModelBurnsMoney",
+        fires=((_request("idle_burn_usd_per_hour"), "4.8x300"), (_request("idle_state", 'state="Idle"'), "1x300")),
+        quiet=(
+            ((_request("idle_burn_usd_per_hour"), "1.2x300"), (_request("idle_state", 'state="Reaped"'), "1x300")),
+            ((_request("idle_burn_usd_per_hour"), "0x300"), (_request("idle_state", 'state="Active"'), "1x300")),
+            (
+                (_request("idle_burn_usd_per_hour"), "4.8x58 0 4.8x300"),
+                (_request("idle_state", 'state="Idle"'), "1x58 stale 1x58 stale"),
+            ),
+        ),
+        after=60,
+        labels=CHAT,
+    ),
+    Case(
+        alert="PlacewrightSignalsMissing",
+        fires=((_request("idle_signal_missing"), "2x300"),),
+        quiet=(((_request("idle_signal_missing"), "0x300"),), ((_request("idle_signal_missing"), "1x58 0x300"),)),
+        after=60,
+        labels=CHAT,
+    ),
+    Case(
+        alert="PlacewrightWakeSlow",
+        fires=((_request("idle_state", 'state="Waking"'), "1x300"),),
+        quiet=(
+            ((_request("idle_state", 'state="Warming"'), "1x300"),),
+            ((_request("idle_state", 'state="Waking"'), "1x28 stale"),),
+        ),
+        after=30,
+        labels=f'{CHAT}, state="Waking"',
+    ),
+    Case(
+        alert="PlacewrightReapedWhileQueue",
+        fires=(
+            (_request("idle_state", 'state="Reaped"'), "1x300"),
+            (_request("idle_signal", 'signal="Queue", result="Active"'), "1x300"),
+        ),
+        quiet=(
+            (
+                (_request("idle_state", 'state="Waking"'), "1x300"),
+                (_request("idle_signal", 'signal="Queue", result="Active"'), "1x300"),
+            ),
+            (
+                (_request("idle_state", 'state="Reaped"'), "1x300"),
+                (_request("idle_signal", 'signal="Queue", result="Idle"'), "1x300"),
+            ),
+            (
+                (_request("idle_state", 'state="Reaped"'), "1x300"),
+                (_request("idle_signal", 'signal="WaitingRequests", result="Active"'), "1x300"),
+            ),
+        ),
+        after=5,
+        labels=f'{CHAT}, state="Reaped"',
     ),
     Case(
         alert="PlacewrightAuditFault",
