@@ -248,6 +248,11 @@ CASES = (
             ((_request("idle_burn_usd_per_hour"), "1.2x300"), (_request("idle_state", 'state="Reaped"'), "1x300")),
             ((_request("idle_burn_usd_per_hour"), "0x300"), (_request("idle_state", 'state="Active"'), "1x300")),
             (
+                (_request("idle_burn_usd_per_hour"), "4.8x300"),
+                (_request("idle_state", 'state="Idle"'), "1x300"),
+                (_request("request_status_condition", 'type="Idle", status="False", reason="Excluded"'), "1x300"),
+            ),
+            (
                 (_request("idle_burn_usd_per_hour"), "4.8x58 0 4.8x300"),
                 (_request("idle_state", 'state="Idle"'), "1x58 stale 1x58 stale"),
             ),
@@ -274,26 +279,14 @@ CASES = (
     ),
     Case(
         alert="PlacewrightReapedWhileQueue",
-        fires=(
-            (_request("idle_state", 'state="Reaped"'), "1x300"),
-            (_request("idle_signal", 'signal="Queue", result="Active"'), "1x300"),
-        ),
+        fires=((_request("idle_queue_requests"), "3x300"), (_request("idle_state", 'state="Reaped"'), "1x300")),
         quiet=(
-            (
-                (_request("idle_state", 'state="Waking"'), "1x300"),
-                (_request("idle_signal", 'signal="Queue", result="Active"'), "1x300"),
-            ),
-            (
-                (_request("idle_state", 'state="Reaped"'), "1x300"),
-                (_request("idle_signal", 'signal="Queue", result="Idle"'), "1x300"),
-            ),
-            (
-                (_request("idle_state", 'state="Reaped"'), "1x300"),
-                (_request("idle_signal", 'signal="WaitingRequests", result="Active"'), "1x300"),
-            ),
+            ((_request("idle_queue_requests"), "3x300"), (_request("idle_state", 'state="Waking"'), "1x300")),
+            ((_request("idle_queue_requests"), "0x300"), (_request("idle_state", 'state="Reaped"'), "1x300")),
+            ((_request("idle_queue_requests"), "3x3 0x300"), (_request("idle_state", 'state="Reaped"'), "1x300")),
         ),
         after=5,
-        labels=f'{CHAT}, state="Reaped"',
+        labels=CHAT,
     ),
     Case(
         alert="PlacewrightAuditFault",

@@ -178,7 +178,6 @@ REAPED = stored(
             "since": "2026-11-21T07:30:00Z",
             "lastActive": "2026-11-21T07:00:00Z",
             "signals": [
-                {"signal": "Queue", "result": "Active", "message": "3 wait"},
                 {"signal": "Scrapes", "result": "Missing", "message": "no target"},
             ],
             "replicasBefore": 2,
@@ -190,7 +189,10 @@ REAPED = stored(
 )
 REQUESTS = (RAMPING, KEPT, BLOCKED, REFUSED, IDLING, REAPED)
 NOW = 1795255200.0  # 2026-11-21T10:00:00Z
-ACTING: dict[Key, ActingFigures] = {("research", "summaries"): ActingFigures(last_active=NOW - 1800.0)}
+ACTING: dict[Key, ActingFigures] = {
+    ("research", "summaries"): ActingFigures(last_active=NOW - 1800.0, queue_requests=0.0),
+    ("research", "nightly"): ActingFigures(queue_requests=3.0),
+}
 
 POLICY: Json = {
     "kind": "PlacementPolicy",

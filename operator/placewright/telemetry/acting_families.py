@@ -12,6 +12,8 @@ from placewright.telemetry.acting_views import IdleView
 from placewright.telemetry.families import REQUEST_LABELS, gauge
 from placewright.telemetry.views import Key, RequestView
 
+_NOTHING = ActingFigures()
+
 
 class AvoidedDollars:
     """Dollars that reaps of all requests avoided while this process runs: a sum that only grows.
@@ -83,6 +85,7 @@ def _idle_families(
     active = gauge(
         "request_last_active_timestamp_seconds", "Unix time at which the model was seen active last.", REQUEST_LABELS
     )
+    queue = gauge("idle_queue_requests", "Requests that wait in the queue in front of the model.", REQUEST_LABELS)
     state = gauge("idle_state", "Always 1; label state is where the model stands.", [*REQUEST_LABELS, "state"])
     signals = gauge(
         "idle_signal",
@@ -91,17 +94,23 @@ def _idle_families(
     )
     missing = gauge("idle_signal_missing", "Signals of activity that are missing, stale or partial.", REQUEST_LABELS)
     for view, told in idle:
-        labels = [view.namespace, view.name]
-        moment = exact.get(view.key, ActingFigures()).last_active
-        seen = told.last_active if moment is None or not isfinite(moment) else moment
-        if seen is not None:
-            active.add_metric(labels, seen)
+        labels, figures = [view.namespace, view.name], exact.get(view.key, _NOTHING)
+        for family, value in (
+            (active, _first_finite(figures.last_active, told.last_active)),
+            (queue, _first_finite(figures.queue_requests)),
+        ):
+            if value is not None:
+                family.add_metric(labels, value)
         if told.state:
             state.add_metric([*labels, told.state], 1)
         missing.add_metric(labels, told.missing)
         for signal, result in told.signals:
             signals.add_metric([*labels, signal, result], 1)
-    yield from (active, state, signals, missing)
+    yield from (active, queue, state, signals, missing)
+
+
+def _first_finite(*values: float | None) -> float | None:
+    return next((value for value in values if value is not None and isfinite(value)), None)
 
 
 def _money_families(idle: list[tuple[RequestView, IdleView]], saved: AvoidedDollars, now: float) -> Iterator[Metric]:

@@ -43,9 +43,12 @@ class ActingFigures:
 
     Attributes:
         last_active: Unix time at which it was seen active last; None: the status tells.
+        queue_requests: that wait in the queue in front of it, also while it is reaped; None: nobody watches one, or it
+            does not tell.
     """
 
     last_active: float | None = None
+    queue_requests: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

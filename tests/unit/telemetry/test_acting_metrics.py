@@ -143,6 +143,16 @@ def test_the_last_activity_is_of_the_newest_look_and_else_of_the_status() -> Non
     assert Scene(request({"state": "Unknown"})).mine("request_last_active_timestamp_seconds") is None
 
 
+def test_the_queue_is_of_the_newest_look_alone() -> None:
+    scene = Scene(request({"state": "Reaped"}))
+    assert scene.mine("idle_queue_requests") is None
+    for told, shown in ((3.0, 3.0), (0.0, 0.0), (None, None), (nan, None)):
+        scene.exact["serving", "chat"] = ActingFigures(queue_requests=told)
+        assert scene.mine("idle_queue_requests") == shown
+    scene.exact["serving", "gone"] = ActingFigures(queue_requests=1.0)
+    assert scene.of("idle_queue_requests", namespace="serving", name="gone") is None
+
+
 def test_all_series_vanish_with_the_request() -> None:
     workloads = [{"kind": "Deployment", "name": "chat", "replicas": 1, "readyReplicas": 1}]
     scene = Scene(request(reaped() | {"lastActive": AT_TEN}, {"phase": "RolledOut", "workloads": workloads}))
