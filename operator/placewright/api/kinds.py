@@ -97,6 +97,14 @@ _REQUEST_COLUMNS: Final = (
         path=".status.ramp.percent",
         wide=True,
     ),
+    Column(
+        name="Applied",
+        type="string",
+        text="How far the plan is rolled out",
+        path=_condition("Applied", "reason"),
+        wide=True,
+    ),
+    Column(name="Idle", type="string", text="Whether the model idles", path=".status.idle.state", wide=True),
 )
 _POOL_COLUMNS: Final = (
     Column(name="Ready", type="string", text="Whether plans may use the pool", path=_condition("Ready", "status")),

@@ -16,6 +16,7 @@ from placewright.api.figures import cut
 from placewright.api.fleet_data import PlanItem, fleet_data
 from placewright.api.live import NOTHING_LIVE, InputFault, LiveInput, LiveStatus
 from placewright.api.live_data import blocked_data, gate_data, inputs_data, live_data
+from placewright.api.parts import carried
 from placewright.api.plan_data import (
     alternative_data,
     frontier_data,
@@ -74,7 +75,7 @@ def to_status(
     changes = history.after(decision, moment, generation, previous or {})
     change = history.change_text(changes, decision.plan)
     relaxation = decision.relaxation
-    return without_none(
+    status = without_none(
         {
             "observedGeneration": generation,
             "conditions": conditions.rendered(
@@ -98,6 +99,7 @@ def to_status(
             "history": changes or None,
         }
     )
+    return carried(status, previous)
 
 
 def warnings_of(decision: Decision) -> tuple[str, ...]:
@@ -222,9 +224,10 @@ def _planless(
 ) -> Status:
     """Return a status without a plan.
 
-    The history stays, so that the plan before can still be found, and the demand in force, which nothing else keeps.
+    The history stays, so that the plan before can still be found, and the demand in force, which nothing else keeps;
+    so does what is told of workloads, which run on without a plan.
     """
-    return without_none(
+    status = without_none(
         {
             "observedGeneration": generation,
             "conditions": conditions.rendered(head, generation=generation, now=now, previous=previous),
@@ -232,6 +235,7 @@ def _planless(
             "history": (previous or {}).get("history"),
         }
     )
+    return carried(status, previous)
 
 
 def status_for_suspended(*, generation: int, now: datetime, previous: Mapping[str, Any] | None = None) -> Status:

@@ -21,7 +21,8 @@ class Condition(StatusPart):
     """One condition, in the shape of Kubernetes' own."""
 
     type: Annotated[str, Field(max_length=316)]
-    """Ready, Feasible, GatesPassed, InputsFresh; Reconciling, Stalled and Spilled are present only when True."""
+    """Ready, Feasible, GatesPassed, InputsFresh, Planned, Applied, Idle; Reconciling, Stalled and Spilled are present
+    only when True."""
     status: Literal["True", "False", "Unknown"]
     """Whether it holds."""
     observed_generation: int | None = Field(default=None, ge=0)

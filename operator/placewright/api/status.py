@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from placewright.api.acting_status import IdleStatus, RolloutStatus
 from placewright.api.base import Key, StatusPart, list_map
 from placewright.api.live_status import Demand, Observed, Ramp
 from placewright.api.plan_status import (
@@ -37,6 +38,7 @@ __all__ = [
     "Gate",
     "Gates",
     "GpusByPool",
+    "IdleStatus",
     "Layout",
     "Message",
     "Observed",
@@ -44,6 +46,7 @@ __all__ = [
     "Plan",
     "Ramp",
     "Reason",
+    "RolloutStatus",
     "Stage",
     "Time",
 ]
@@ -214,7 +217,8 @@ class PlacementRequestStatus(StatusPart):
     observed_generation: int = -1
     """Generation of the spec that this status speaks of; -1 before the first decision."""
     conditions: Annotated[list[Condition], Field(max_length=16, json_schema_extra=list_map("type"))] | None = None
-    """Ready, Feasible, GatesPassed, InputsFresh; Reconciling, Stalled and Spilled only when True."""
+    """Ready, Feasible, GatesPassed, InputsFresh; Reconciling, Stalled and Spilled only when True; Applied and Planned
+    (Ready of the plan alone) in mode Apply, and Idle with an idle policy."""
     plan: Plan | None = None
     """What to run; absent when there is no layout."""
     gates: Gates | None = None
@@ -227,6 +231,10 @@ class PlacementRequestStatus(StatusPart):
     """How far the plan has taken its share of the traffic; absent without spec.ramp."""
     observed: Observed | None = None
     """What the served tokens really cost; absent when nobody counts them."""
+    rollout: RolloutStatus | None = None
+    """How far the plan is rolled out; absent in mode Recommend."""
+    idle: IdleStatus | None = None
+    """Whether the model idles, and what is done about it; absent without an idle policy."""
     alternatives: Annotated[list[Alternative], Field(max_length=MAX_ALTERNATIVES)] | None = None
     """Layouts that lost, best first, with the reason."""
     frontier: Annotated[list[FrontierPoint], Field(max_length=MAX_FRONTIER)] | None = None
