@@ -8,6 +8,7 @@ from typing import Any
 from placewright.api import outcome
 from placewright.api.conditions import Condition, not_ready, rendered
 from placewright.api.live import NOTHING_LIVE, LiveStatus
+from placewright.api.parts import with_parts
 from placewright.api.surroundings import DemandUnavailableError, NoPoolsError, Surroundings
 from placewright.core.errors import InvalidRequestError
 from placewright.core.model import Decision, MoveReason
@@ -203,8 +204,10 @@ def moving(member: Member) -> Answer:
             Condition(type="Ready", status="Unknown", reason="Moving", message=message),
             Condition(type="Reconciling", status="True", reason="Moving", message=message),
         ]
-        conditions = rendered(head, generation=member.generation, now=_now(), previous=newest.get("status"))
-        return {**kept, "observedGeneration": member.generation, "conditions": conditions}
+        now = _now()
+        conditions = rendered(head, generation=member.generation, now=now, previous=newest.get("status"))
+        told = {**kept, "observedGeneration": member.generation, "conditions": conditions}
+        return with_parts(told, newest.get("status"), spec=newest["spec"], now=now)
 
     return Answer(generation=member.generation, holding=NOTHING, told=("Moving",), headline="moving", render=render)
 
@@ -226,7 +229,7 @@ def _keeping(member: Member, head: list[Condition]) -> Make:
 def _unless_same(make: Make) -> Callable[[Json], Json | None]:
     def render(newest: Json) -> Json | None:
         previous = newest.get("status") or None
-        status = make(previous)
+        status = with_parts(make(previous), previous, spec=newest["spec"], now=_now())
         written_before = previous is not None and "conditions" in previous
         return None if written_before and _same(previous or {}, status) else status
 

@@ -8,6 +8,7 @@ from typing import Any
 from placewright import catalog
 from placewright.api import convert, outcome
 from placewright.api.parse import parse
+from placewright.api.parts import with_parts
 from placewright.api.surroundings import EMPTY, Surroundings
 from placewright.core.errors import InvalidRequestError
 from placewright.core.identity import inputs_hash
@@ -97,8 +98,9 @@ def judge_solving(question: Question) -> Judgement:
     """The status that announces a long solve; the last plan stays."""
     return Judgement(
         headline="solving",
-        render=lambda newest: outcome.status_for_solving(
-            generation=question.generation, now=_now(), previous=newest.get("status")
+        render=lambda newest: _with_parts(
+            newest,
+            outcome.status_for_solving(generation=question.generation, now=_now(), previous=newest.get("status")),
         ),
         final=False,
     )
@@ -197,11 +199,16 @@ def _failed(status: Mapping[str, Any], ready: Mapping[str, Any]) -> bool:
 def _unless_same(make: Callable[[Json | None], Json]) -> Callable[[Json], Json | None]:
     def render(newest: Json) -> Json | None:
         previous = newest.get("status") or None
-        status = make(previous)
+        status = _with_parts(newest, make(previous))
         decided_before = previous is not None and "conditions" in previous
         return None if decided_before and outcome.same_decision(previous, status) else status
 
     return render
+
+
+def _with_parts(newest: Json, status: Json) -> Json:
+    """The status with what stands of the work on its workloads."""
+    return with_parts(status, newest.get("status") or None, spec=newest["spec"], now=_now())
 
 
 def _now() -> datetime:
