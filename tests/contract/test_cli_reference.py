@@ -25,7 +25,7 @@ def test_the_page_has_every_command() -> None:
         assert f"\n### placewright {name}\n" in text
 
 
-@pytest.mark.parametrize("later", ["check", "idle"])
+@pytest.mark.parametrize("later", ["check"])
 def test_commands_of_later_releases_do_not_exist(later: str) -> None:
     assert later not in cli.list_commands(click.Context(cli))
 

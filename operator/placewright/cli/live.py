@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -23,25 +23,33 @@ if TYPE_CHECKING:
     from placewright.telemetry.prometheus.server import Server
 
 
-_OPTIONS: Final = (
-    click.option(
-        "--prometheus-url",
-        metavar="URL",
-        help="Prometheus to ask once for live figures (workload.demandFrom, gates.revenuePerHourQuery)."
-        "  [default: those in force in the statuses that were read]",
-    ),
-    click.option("--prometheus-token-file", metavar="FILE", help="With --prometheus-url: a bearer token to send."),
-    click.option(
-        "--prometheus-ca-file",
-        metavar="FILE",
-        help="With --prometheus-url: certificates that sign the server's.  [default: the system's]",
-    ),
+_FIGURES: Final = (
+    "Prometheus to ask once for live figures (workload.demandFrom, gates.revenuePerHourQuery)."
+    "  [default: those in force in the statuses that were read]"
 )
 
 
 def prometheus_options(command: Command) -> Command:
-    """Give a command the options that name a Prometheus server."""
-    return with_options(command, _OPTIONS)
+    """Give a command the options that name a Prometheus server, to ask for live figures."""
+    return prometheus_options_for(_FIGURES)(command)
+
+
+def prometheus_options_for(about: str) -> Callable[[Command], Command]:
+    """Give a command the options that name a Prometheus server.
+
+    Args:
+        about: what --help says of the server.
+    """
+    options = (
+        click.option("--prometheus-url", metavar="URL", help=about),
+        click.option("--prometheus-token-file", metavar="FILE", help="With --prometheus-url: a bearer token to send."),
+        click.option(
+            "--prometheus-ca-file",
+            metavar="FILE",
+            help="With --prometheus-url: certificates that sign the server's.  [default: the system's]",
+        ),
+    )
+    return lambda command: with_options(command, options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,12 @@ COMMANDS: Final = {
     "rollback": Entry(
         module=f"{_HERE}.rollback", attribute="rollback", summary="Let an earlier plan of a request serve again."
     ),
+    "idle": Entry(module=f"{_HERE}.idle", attribute="idle", summary="Show what burns money without doing anything."),
+    "wake": Entry(module=f"{_HERE}.wake", attribute="wake", summary="Give a reaped model its replicas back."),
+    "pause": Entry(module=f"{_HERE}.pause", attribute="pause", summary="Act on nothing until it is resumed."),
+    "resume": Entry(
+        module=f"{_HERE}.pause", attribute="resume", summary="Go on after a pause, a failed rollout or a brake."
+    ),
     "audit": Entry(module=f"{_HERE}.audit", attribute="audit", summary="Prove and read the audit journal."),
     "crds": Entry(module=f"{_HERE}.crds", attribute="crds", summary="Print the custom resource definitions."),
     "network": Entry(module=f"{_HERE}.network", attribute="network", summary="Make files of the config-dir format."),

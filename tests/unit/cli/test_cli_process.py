@@ -60,7 +60,10 @@ def _run(
 @pytest.mark.parametrize(
     "arguments",
     [["--help"]]
-    + [[command, "--help"] for command in ("plan", "explain", "diff", "pools", "validate", "run")]
+    + [
+        [command, "--help"]
+        for command in ("plan", "explain", "diff", "pools", "validate", "run", "idle", "wake", "pause", "resume")
+    ]
     + [["pareto", "-h"], ["network", "generate", "--help"]],
     ids=" ".join,
 )
