@@ -203,8 +203,13 @@ class KubeClient:
         await self._call("POST", f"/api/v1/namespaces/{quote(namespace, safe='')}/events", body=payload, headers=_JSON)
 
     async def get_in(self, kind: Kind, namespace: str, name: str) -> Json | None:
-        """One object of a namespace; None when it is not there, and when its kind is not served."""
-        return await self._get(_object_path(kind, namespace, name))
+        """One object of a namespace; None when it is not there. A kind that is not served is an ApiError (404)."""
+        try:
+            return await self._call("GET", _object_path(kind, namespace, name))
+        except ApiError as error:
+            if error.status == 404 and error.reason == "NotFound":
+                return None
+            raise
 
     async def apply(
         self, kind: Kind, namespace: str, body: Mapping[str, Any], *, force: bool, manager: str = FIELD_MANAGER

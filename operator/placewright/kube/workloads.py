@@ -12,7 +12,8 @@ from typing import Any, Final
 from placewright.core.model import Groups, Running
 from placewright.kube.client import FIELD_MANAGER, Json
 from placewright.kube.inventory.resources import GPU_RESOURCES, requested
-from placewright.kube.manifests.names import LAYOUT_LABEL, MANAGER, PLAN_LABEL, digest
+from placewright.kube.manifests.essence import essence_of, templates_of
+from placewright.kube.manifests.names import LAYOUT_LABEL, MANAGER, PLAN_LABEL
 from placewright.kube.manifests.stamps import APPLIED, POOLS, REPLICAS_BEFORE, TEMPLATE, UP_SINCE
 
 Key = tuple[str, str, str]
@@ -48,7 +49,7 @@ class Workload:
         essence: digest of what its Pods are started with, as it stands; empty for what is not ours.
         up_since: when its replicas were raised last or its template changed, Unix seconds; None: nobody knows.
         replicas_before: before it began to give way or was reaped; None: neither.
-        gpus: of one replica, by its template.
+        shape: Pods of one replica by its templates: (how many, GPUs of each), the leader first.
         pod_selector: labels of its Pods.
         trouble: what it says itself of why replicas are not Ready, in one line.
     """
@@ -74,7 +75,7 @@ class Workload:
     essence: str
     up_since: float | None
     replicas_before: int | None
-    gpus: int
+    shape: tuple[tuple[int, int], ...]
     pod_selector: str
     trouble: str
 
@@ -82,6 +83,11 @@ class Workload:
     def key(self) -> Key:
         """Where it is."""
         return (self.namespace, self.kind, self.name)
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of one replica."""
+        return sum(pods * gpus for pods, gpus in self.shape)
 
     @property
     def title(self) -> str:
@@ -125,7 +131,7 @@ def workload_of(kind: str, body: Json) -> Workload:
         essence=essence_of(kind, spec) if managed else "",
         up_since=seconds_of(notes.get(UP_SINCE, "")) if managed else _scaled_at(metadata),
         replicas_before=int(before) if (before := notes.get(REPLICAS_BEFORE, "")).isdecimal() else None,
-        gpus=sum(count * _gpus(template) for count, template in templates_of(kind, spec)),
+        shape=tuple((count, _gpus(template)) for count, template in templates_of(kind, spec)),
         pod_selector=_pod_selector(kind, metadata["name"], spec),
         trouble=_trouble(body),
     )
@@ -171,30 +177,6 @@ def pools_of(text: str) -> dict[str, Groups] | None:
         }
     except (ValueError, TypeError, AttributeError):
         return None
-
-
-def essence_of(kind: str, spec: Json) -> str:
-    """Digest of what the Pods are started with: what a hand that changes it changes for the model.
-
-    Only text that the API server stores as it was given takes part, so it is the same rendered and read.
-    """
-    parts = []
-    for count, template in templates_of(kind, spec):
-        for container in (template.get("spec") or {}).get("containers") or ():
-            env = [[each.get("name"), each.get("value")] for each in container.get("env") or () if "value" in each]
-            limits = (container.get("resources") or {}).get("limits") or {}
-            gpus = {name: str(limits[name]) for name in GPU_RESOURCES if name in limits}
-            parts.append([count, container.get("image"), container.get("command"), container.get("args"), env, gpus])
-    return digest(parts)
-
-
-def templates_of(kind: str, spec: Json) -> list[tuple[int, Json]]:
-    """Pod templates with how many Pods of a replica each has."""
-    if kind != "LeaderWorkerSet":
-        return [(1, spec.get("template") or {})]
-    group: Json = spec.get("leaderWorkerTemplate") or {}
-    size, worker = _count(group.get("size"), 1), group.get("workerTemplate") or {}
-    return [(1, group.get("leaderTemplate") or worker), (size - 1, worker)]
 
 
 def one_line(text: object) -> str:
@@ -256,7 +238,7 @@ def _scaled_at(metadata: Json) -> float | None:
     return max((time for time in times if time is not None), default=None)
 
 
-def _gpus(template: Json) -> int:
+def _gpus(template: Mapping[str, Any]) -> int:
     return sum(requested(template.get("spec") or {}, resource) for resource in GPU_RESOURCES)
 
 

@@ -4,11 +4,13 @@
 """
 
 from placewright.kube.manifests.choices import Choices, settings_of
+from placewright.kube.manifests.moves import Move, render_move, units_of
 from placewright.kube.manifests.reading import of_decision, of_status
 from placewright.kube.manifests.refusal import REASON, RenderRefusedError
 from placewright.kube.manifests.render import render
 from placewright.kube.manifests.runtimes import ENGINES
 from placewright.kube.manifests.sites import sites_of
+from placewright.kube.manifests.stamps import Owner
 from placewright.kube.manifests.values import EVERY_PRECISION, Manifest, Route, Serving, Settings, Site, Work
 
 __all__ = [
@@ -17,6 +19,8 @@ __all__ = [
     "REASON",
     "Choices",
     "Manifest",
+    "Move",
+    "Owner",
     "RenderRefusedError",
     "Route",
     "Serving",
@@ -26,6 +30,8 @@ __all__ = [
     "of_decision",
     "of_status",
     "render",
+    "render_move",
     "settings_of",
     "sites_of",
+    "units_of",
 ]

@@ -1,14 +1,14 @@
 """From a plan to the objects that start it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from placewright.kube.manifests import names, traffic
 from placewright.kube.manifests.checks import check
 from placewright.kube.manifests.refusal import RenderRefusedError
 from placewright.kube.manifests.runtimes import ENGINES
-from placewright.kube.manifests.shapes import stages_per_pod
+from placewright.kube.manifests.shapes import groupings, stages_per_pod
 from placewright.kube.manifests.traffic import Backend
-from placewright.kube.manifests.values import Manifest, Settings, Work
+from placewright.kube.manifests.values import Manifest, Serving, Settings, Work
 from placewright.kube.manifests.workloads import Part, config_map, workload
 
 
@@ -20,17 +20,37 @@ def render(work: Work, settings: Settings) -> tuple[Manifest, ...]:
     Raises:
         RenderRefusedError: what was asked for could not start, or not as planned.
     """
+    parts = parts_of(work, settings)
+    return (*_workloads(parts), *_traffic(work, settings, parts))
+
+
+def parts_of(work: Work, settings: Settings, standing: Collection[str] = ()) -> list[Part]:
+    """The layouts of a plan as they are rendered, in its order.
+
+    Args:
+        work: the plan.
+        settings: what the user chose.
+        standing: names of workloads that are there. A layout that stands keeps the number of Pods of its replicas: what
+            room nodes have changes, and alone is no reason to start it anew.
+
+    Raises:
+        RenderRefusedError: what was asked for could not start, or not as planned.
+    """
     check(work, settings)
     engine = ENGINES.get(settings.runtime)
     if engine is None:
         raise RenderRefusedError(
             f"runtime {settings.runtime!r} is not known", change=f"take one of {', '.join(ENGINES)}"
         )
-    parts = [
-        Part(work=work, layout=layout, stages=stages, engine=engine, settings=settings)
-        for layout, stages in zip(work.layouts, stages_per_pod(work), strict=True)
-    ]
-    return (*_workloads(parts), *_traffic(work, settings, parts))
+
+    def part(layout: Serving, stages: int) -> Part:
+        return Part(work=work, layout=layout, stages=stages, engine=engine, settings=settings)
+
+    found = []
+    for layout, stages in zip(work.layouts, stages_per_pod(work), strict=True):
+        ways = [part(layout, each) for each in (stages, *groupings(work, layout))]
+        found.append(next((each for each in ways if each.name in standing), ways[0]) if standing else ways[0])
+    return found
 
 
 def _workloads(parts: list[Part]) -> Iterator[Manifest]:

@@ -15,18 +15,21 @@ def stages_per_pod(work: Work) -> tuple[int, ...]:
     As many as a node holds, when the nodes have room for all Pods of the plan at once; otherwise one, for which the
     planner has found room.
     """
-    grouped = tuple(_most(work, layout) for layout in work.layouts)
+    grouped = tuple(groupings(work, layout)[0] for layout in work.layouts)
     return grouped if _fits(work, grouped) else tuple(1 for _ in work.layouts)
 
 
-def _most(work: Work, layout: Serving) -> int:
-    """The largest divisor of the stages whose GPUs a node of their pool has; 1 for stages in several pools."""
+def groupings(work: Work, layout: Serving) -> list[int]:
+    """Stages that a Pod may have, most first: divisors of the stages whose GPUs a node of their pool has.
+
+    One for stages in several pools.
+    """
     if len({stage.pool for stage in layout.stages}) > 1:
-        return 1
+        return [1]
     size = work.sites[layout.stages[0].pool].gpus_per_node
     stages = len(layout.stages)
-    fitting = (each for each in range(1, stages + 1) if stages % each == 0 and each * layout.tensor_parallel <= size)
-    return max(fitting, default=1)
+    fitting = (each for each in range(stages, 0, -1) if stages % each == 0 and each * layout.tensor_parallel <= size)
+    return list(fitting) or [1]
 
 
 def _fits(work: Work, grouped: Sequence[int]) -> bool:

@@ -77,6 +77,8 @@ def route(given: Route, backends: Sequence[Backend], metadata: Manifest) -> Mani
 
 def whole_weights(weights: Sequence[float]) -> list[int]:
     """Shares as whole numbers with the sum 10,000, by largest remainder; a share above 0 stays above 0."""
+    if not weights:
+        return []
     total = sum(weights)
     exact = [weight / total * _PARTS for weight in weights]
     parts = [int(each) if each >= 1.0 or each == 0.0 else 1 for each in exact]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from placewright.core.model import Groups
 from placewright.kube.manifests import names, pods
 from placewright.kube.manifests.checkpoints import checkpoint
 from placewright.kube.manifests.runtimes import Engine
@@ -36,6 +37,15 @@ class Part:
     def gpus(self) -> int:
         """GPUs of one Pod."""
         return self.stages * self.layout.tensor_parallel
+
+    @property
+    def pools(self) -> dict[str, Groups]:
+        """Pods of one replica by pool: (GPUs of a Pod, how many)."""
+        count: dict[str, int] = {}
+        for first in range(0, len(self.layout.stages), self.stages):
+            pool = self.layout.stages[first].pool
+            count[pool] = count.get(pool, 0) + 1
+        return {pool: ((self.gpus, pods),) for pool, pods in count.items()}
 
     @property
     def digest(self) -> str:
