@@ -4,7 +4,7 @@ import json
 import math
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ Json = dict[str, Any]
 
 FILES = dashboards.files()
 RULES = dashboards.FOLDER.parent / "rules.yaml"
+NAMES = {"chat", "draft", "big", "summaries", "nightly"}
 OWN_PANELS = {"stat", "timeseries", "table", "bargauge"}  # of Grafana itself: no plugin is needed
 HEARTBEATS = Heartbeats(
     loop=None,
@@ -75,7 +76,9 @@ def scraped(
 
         def counted() -> bool:
             metrics.query_answered("Success", 0.02)  # a rate needs a counter that moves
-            return bool(server.query("rate(placewright_prometheus_queries_total[10s]) > 0"))
+            metrics.acting.wake_ready(90.0)
+            moved = ("prometheus_queries_total", "wake_ready_seconds_count")
+            return all(server.query(f"rate(placewright_{name}[10s]) > 0") for name in moved)
 
         wait_until(counted, 60.0, "two scrapes")
         yield Scraped(server, request.param)
@@ -101,7 +104,7 @@ def test_every_query_of_every_panel_finds_data(scraped: Scraped, file: Path) -> 
 def test_the_variables_choose_requests(scraped: Scraped, file: Path) -> None:
     dashboard = dashboards.read(file)
     given = {each["name"]: each for each in dashboard["templating"]["list"]}
-    for name, expected in (("namespace", {"serving", "research"}), ("name", {"chat", "draft", "big"})):
+    for name, expected in (("namespace", {"serving", "research"}), ("name", NAMES)):
         selector, label = dashboards.label_values(given[name]["query"]["query"])
         label = dashboards.filled(label, scraped.chosen())
         asked = dashboards.filled(selector, scraped.chosen())
@@ -122,17 +125,38 @@ def test_the_variables_choose_requests(scraped: Scraped, file: Path) -> None:
     assert filtered > 10
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_figures_on_it_are_those_of_the_requests(scraped: Scraped, file: Path) -> None:
-    shown = {panel["title"]: panel for panel in dashboards.panels(dashboards.read(file))}
+def figures(scraped: Scraped, dashboard: str) -> Callable[..., list[float]]:
+    """Tells the values that a panel shows, by its title and the number of its query."""
+    drawn = dashboards.panels(dashboards.read(dashboards.FOLDER / f"{dashboard}.json"))
+    shown = {panel["title"]: panel for panel in drawn}
 
     def of(title: str, target: int = 0) -> list[float]:
         expr = dashboards.filled(shown[title]["targets"][target]["expr"], scraped.chosen())
         return sorted(values(scraped.server.query(expr)))
 
-    assert of("Planned spend") == pytest.approx([19.2 + 12.0])
+    return of
+
+
+def test_figures_of_money_and_rollouts_are_those_of_the_requests(scraped: Scraped) -> None:
+    of = figures(scraped, "idle-and-rollouts")
+    assert of("Burned by idle models") == pytest.approx([4.8 + 1.0])
+    assert of("Avoided by reaps") == [3.0]
+    assert of("Avoided until now by request") == pytest.approx([0.0, 12.5, 20.0 + 2 * 3.0])
+    assert of("What burns money now") == pytest.approx([1.0, 4.8])
+    assert of("What burns money now", 1)[1] - of("What burns money now", 1)[0] == pytest.approx(2.5, abs=0.01)
+    assert (of("Idle"), of("Reaped"), of("Not rolled out")) == ([1], [1], [1])
+    assert of("Queue in front") == [0, 3]
+    assert of("Seconds from a wake until Ready") == [90]
+    assert of("Replicas") == [1, 2, 2]
+    assert of("Replicas", 1) == [0, 2, 2]
+    assert (of("Brake"), of("Paused")) == ([1], [1])
+
+
+def test_figures_of_gates_are_those_of_the_requests(scraped: Scraped) -> None:
+    of = figures(scraped, "cost-gates")
+    assert of("Planned spend") == pytest.approx([19.2 + 12.0 + 4.8 + 4.0])
     assert of("Gates that block") == [2]
-    assert of("Cost per million tokens by request") == pytest.approx([2.31, 4.0, 12.5])
+    assert of("Cost per million tokens by request") == pytest.approx([1.5, 2.0, 2.31, 4.0, 12.5])
     assert of("Cost per million tokens by request", 1) == pytest.approx([3.0492])
     assert of("Blocked gates") == [10, 10]
     assert of("Headroom of gates") == pytest.approx([-900.0, -20.0, 7.6, 20.0])
@@ -162,6 +186,17 @@ def test_alerts_of_a_real_scrape_name_the_request(scraped: Scraped) -> None:
     }
     assert told["PlacewrightPriceHeldBack"] == {
         "Source opencost of policy default tells a price of H100 that is not believed."
+    }
+    assert told["PlacewrightRolloutFailed"] == {
+        "The rollout of research/nightly failed: replicas did not get Ready in time."
+    }
+    assert told["PlacewrightActingPaused"] == {"Acting is paused for four hours: everything."}
+    assert told["PlacewrightIdleModelBurnsMoney"] == {
+        "research/summaries idles for over an hour and costs $4.80 per hour."
+    }
+    assert told["PlacewrightSignalsMissing"] == {"Signals of research/nightly are missing (1), so it is never reaped."}
+    assert told["PlacewrightReapedWhileQueue"] == {
+        "3 requests wait for research/nightly, which is reaped and not woken."
     }
     assert not {"PlacewrightDown", "PlacewrightAuditFault", "PlacewrightRampRolledBack"} & set(told)
 

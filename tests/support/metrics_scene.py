@@ -101,6 +101,16 @@ KEPT = stored(
             "plan": plan(id="p-3", state="Blocked", costPerHour=11.0),
             "gates": [{"name": "CostPerHour", "limit": 10, "actual": 11.0, "result": "Fail"}],
         },
+        "rollout": {
+            "planId": "p-2",
+            "phase": "RolledOut",
+            "workloads": [{"kind": "Deployment", "name": "chat", "replicas": 2, "readyReplicas": 2}],
+        },
+        "idle": {
+            "state": "Active",
+            "lastActive": "2026-11-21T10:00:00Z",
+            "signals": [{"signal": "RunningRequests", "result": "Active", "message": "2 now"}],
+        },
     },
 )
 BLOCKED = stored(
@@ -164,7 +174,7 @@ REAPED = stored(
         "observedGeneration": 1,
         "conditions": [
             condition("Ready", "True", "PlanCurrent"),
-            condition("Applied", "True", "RolledOut"),
+            condition("Applied", "False", "RolloutFailed"),
             condition("Idle", "True", "Reaped"),
         ],
         "plan": plan(id="p-6", costPerHour=4.0, costPerMillionTokens=2.0, gpusByPool={"l40s": 8}),
