@@ -161,6 +161,7 @@ def test_traffic_follows_the_weights_of_the_route_and_prometheus_sees_it_by_pod(
     route(site, old=0, new=100)
     wait(lambda: site.traffic.share("new") == 1.0, "all of the traffic to move")
     assert {rate for pod, rate in site.traffic.rates().items() if pod.startswith("old-")} == {0.0}
+    assert site.traffic.shares("new")[-2:] == [0.25, 1.0]
 
     before = site.traffic.lost("chat")
     site.api.patch(f"{DEPLOYMENTS.format(site.namespace)}/new", {"spec": {"replicas": 0}})

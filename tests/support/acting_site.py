@@ -111,7 +111,7 @@ class Site:
             self._made.append(f"{NODES}/{made}")
             self.api.patch(f"{NODES}/{made}", {"spec": {"taints": None}})
         spec = {"nodeSelector": {"matchLabels": labels}, "pricePerGPUHour": price}
-        metadata = {"name": f"{self.namespace}-{name}", "labels": {"site": self.namespace}}
+        metadata = {"name": f"{self.namespace}-{name}", "labels": labels}
         self.add("gpupools", {"kind": "GPUPool", "metadata": metadata, "spec": spec})
 
     def price(self, name: str, price: float) -> None:
@@ -121,6 +121,10 @@ class Site:
     def add_policy(self, **spec: Any) -> None:
         """A PlacementPolicy."""
         self.add("placementpolicies", {"kind": "PlacementPolicy", "metadata": {"name": self.namespace}, "spec": spec})
+
+    def limit(self, **rollout: Any) -> None:
+        """Another rollout of the policy."""
+        self.api.patch(f"{GROUP}/placementpolicies/{self.namespace}", {"spec": {"rollout": rollout}})
 
     def add(self, plural: str, body: Json) -> None:
         """A cluster-wide object of ours, which goes with the site."""
@@ -168,13 +172,29 @@ class Site:
         return {each["name"].removesuffix("-http"): each["weight"] for each in found}
 
     def workloads(self, name: str) -> dict[str, int]:
-        """Replicas that the workloads of a request ask for."""
+        """Replicas that the workloads ask for that a request owns."""
         return {
             _name(each): each["spec"]["replicas"]
             for path in (DEPLOYMENTS, GROUPS)
             for each in self.mirror.items(path.format(self.namespace))
-            if each["metadata"].get("labels", {}).get("placewright.dev/request") == name
+            if ("PlacementRequest", name) in owners_of(each)
         }
+
+    def on(self, pool: str, request: str) -> str:
+        """The workload of a request that stands on the Nodes of a pool; empty: none does."""
+        nodes = f"{self.namespace}-{pool}-"
+        found = {
+            pod["metadata"]["labels"]["app.kubernetes.io/instance"]
+            for pod in self.watcher.pods(request).values()
+            if (pod["spec"].get("nodeName") or "").startswith(nodes)
+        }
+        assert len(found) <= 1, f"{request} has {sorted(found)} on {pool}"
+        return next(iter(found), "")
+
+    def annotate(self, name: str, **given: str | None) -> None:
+        """Writes annotations of ours on a request: `do_not_reap` is placewright.dev/do-not-reap."""
+        named = {f"placewright.dev/{key.replace('_', '-')}": text for key, text in given.items()}
+        self.placements.patch(name, {}, annotations=named)
 
     def pods(self) -> list[Json]:
         """All Pods."""
@@ -194,6 +214,11 @@ def soon(operator: OperatorProcess, probe: Callable[[], Any], what: str, told: C
 def wait(probe: Callable[[], Any], what: str) -> Any:
     """Waits where no operator is."""
     return wait_until(probe, WITHIN_SECONDS, what)
+
+
+def owners_of(item: Json) -> set[tuple[str, str]]:
+    """(Kind, name) of what an object belongs to."""
+    return {(each["kind"], each["name"]) for each in item["metadata"].get("ownerReferences") or ()}
 
 
 def _name(item: Json) -> str:

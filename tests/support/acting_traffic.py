@@ -73,6 +73,8 @@ class ActingTraffic:
         self._streams: dict[str, _Stream] = {}
         self._targets: dict[str, _Target] = {}
         self._rates: dict[str, float] = {}
+        self._shares: list[dict[str, float]] = []
+        self._vanished = False
         self._server = _server(self)
 
     def __enter__(self) -> Self:
@@ -100,6 +102,11 @@ class ActingTraffic:
             self._streams.setdefault(request, _Stream(model)).rate = requests_per_second
             self._look()
 
+    def vanish(self, *, gone: bool = True) -> None:
+        """All targets vanish from Prometheus' discovery, or are there again; the Pods stand and serve as before."""
+        with self._lock:
+            self._vanished = gone
+
     def lost(self, request: str) -> float:
         """Requests so far that found no Ready Pod."""
         with self._lock:
@@ -114,9 +121,14 @@ class ActingTraffic:
 
     def share(self, workload: str) -> float:
         """The share, 0..1, of all that is served now, that the Pods of a workload get."""
-        rates = self.rates()
-        total = sum(rates.values())
-        return sum(rate for pod, rate in rates.items() if pod.startswith(f"{workload}-")) / total if total else 0.0
+        with self._lock:
+            return self._shares[-1].get(workload, 0.0) if self._shares else 0.0
+
+    def shares(self, workload: str) -> list[float]:
+        """All shares that the Pods of a workload had so far, in turn, while anything was served."""
+        with self._lock:
+            found = [each.get(workload, 0.0) for each in self._shares]
+        return [share for at, share in enumerate(found) if at == 0 or share != found[at - 1]]
 
     # --------------------------------------------------------------------------------------------------- sharing
 
@@ -128,7 +140,7 @@ class ActingTraffic:
             for request, stream in self._streams.items():
                 stream.fold()
                 stream.lost_rate = stream.rate
-                for share, selector in self._shares(request):
+                for share, selector in self._ways(request):
                     ready = [name for name, pod in pods.items() if is_ready(pod) and _chosen(selector, pod)]
                     for name in ready:
                         self._rates[name] += stream.rate * share / len(ready)
@@ -137,7 +149,18 @@ class ActingTraffic:
                     if pod["metadata"]["labels"].get(REQUEST_LABEL) == request:
                         models[name] = stream.model
             self._show(pods, models)
+            self._note(pods)
         return None
+
+    def _note(self, pods: Mapping[str, Json]) -> None:
+        """Writes down how the traffic is shared, where that changed."""
+        total, shares = sum(self._rates.values()), dict[str, float]()
+        for name, pod in pods.items():
+            workload = str(pod["metadata"]["labels"].get("app.kubernetes.io/instance", ""))
+            shares[workload] = shares.get(workload, 0.0) + (self._rates[name] / total if total else 0.0)
+        shares = {workload: round(share, 4) for workload, share in shares.items()}
+        if total and (not self._shares or self._shares[-1] != shares):
+            self._shares.append(shares)
 
     def _show(self, pods: Mapping[str, Json], models: Mapping[str, str]) -> None:
         uids = {name: str(pod["metadata"]["uid"]) for name, pod in pods.items()}
@@ -150,7 +173,7 @@ class ActingTraffic:
             traffic = Traffic(requests_per_second=rate, sizes=_SIZES, running=busy)
             target.exporter.serve(traffic, model=models[name] or "own/model", key="")
 
-    def _shares(self, request: str) -> list[tuple[float, Mapping[str, str]]]:
+    def _ways(self, request: str) -> list[tuple[float, Mapping[str, str]]]:
         """Shares of a request's traffic with the labels of the Pods that get them."""
         services = {item["metadata"]["name"]: item["spec"].get("selector") or {} for item in self._items(SERVICES)}
         routes = [item for item in self._items(ROUTES) if item["metadata"]["name"] == request]
@@ -175,6 +198,8 @@ class ActingTraffic:
     def answer(self, path: str) -> tuple[int, str]:
         """What the HTTP server says: status and body."""
         with self._lock:
+            if path == "/targets" and self._vanished:
+                return 200, "[]"
             if path == "/targets":
                 return 200, json.dumps([self._found("market"), *(self._found("pods", name) for name in self._targets)])
             if path == "/market":
