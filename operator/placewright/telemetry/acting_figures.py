@@ -27,14 +27,15 @@ class ActionKind(StrEnum):
 
 
 class ActionResult(StrEnum):
-    """How an action ended, as the label `result` names it."""
+    """How an action ended, as the label `result` names it: with the words of `kube.outcomes.ActResult`."""
 
-    DONE = "Done"
-    UNCHANGED = "Unchanged"  # it stood so already
-    SUPERSEDED = "Superseded"  # something changed just before it was written; the next look decides anew
-    DENIED = "Denied"  # by a webhook, a quota or missing rights
-    REFUSED = "Refused"  # another's object, or replicas that something else owns: nothing was written
-    FAILED = "Failed"  # the API server did not take it; it is tried again
+    DONE = "Done"  # also where it stood so already
+    CONFLICT = "Conflict"  # something changed since the decision; the next look decides anew
+    FOREIGN_OWNER = "ForeignOwner"  # an object of that name is not ours
+    REPLICAS_OWNED = "ReplicasOwned"  # something else sets the replicas
+    DENIED = "Denied"  # rights, a quota, a webhook
+    NOT_SERVED = "RenderRefused"  # a kind is not installed
+    FAILED = "Failed"  # the API server had no word on it, or nobody answered; it is tried again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from placewright.core.model.acting import RolloutPhase
 from placewright.core.model.idle import IdleSignal, IdleState, SignalResult
+from placewright.kube.outcomes import ActResult
 from placewright.telemetry.acting_families import AvoidedDollars
 from placewright.telemetry.acting_figures import (
     ActingFigures,
@@ -253,6 +254,10 @@ def test_counters_stand_at_zero_before_the_first_event() -> None:
     assert actions == {(str(action), str(result)): 0 for action in ActionKind for result in ActionResult}
     for name in ("reaps_announced_total", "idle_reaps_total", "rollout_failures_total", "wake_ready_seconds_count"):
         assert series[name, frozenset()] == 0
+
+
+def test_results_have_the_words_of_the_actor() -> None:
+    assert {str(result) for result in ActResult} | {"Failed"} == {str(result) for result in ActionResult}
 
 
 def test_each_event_counts_once_and_names_no_request() -> None:
