@@ -2,6 +2,9 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -14,7 +17,7 @@ from click.testing import CliRunner, Result
 from placewright.cli.root import cli
 from tests.controlplane.processes import wait_until
 from tests.controlplane.rest import ApiError
-from tests.controlplane.server import ControlPlane
+from tests.controlplane.server import NOBODY, ControlPlane
 from tests.support.placements import MERGE, Placements
 
 Json = dict[str, Any]
@@ -229,11 +232,17 @@ def test_a_wake_writes_a_new_value_each_time(site: Site) -> None:
 def test_a_wake_calls_an_announced_reap_off(site: Site) -> None:
     site.make(idle=idle("Idle", reapAt="2026-11-21T10:05:00Z"))
 
+    def act() -> None:
+        kept = idle("Idle", reapAt=None, wokenBy=site.annotations["wake"], timeToReadySeconds=0.0)
+        site.placements.patch_status("chat", {"idle": kept})
+
+    acting = site.operate(act)
     done = site.run("wake", "chat", "--wait")
+    acting.join()
 
     assert done.exit_code == 0, done.output
     assert "the reap at 2026-11-21T10:05:00Z is called off" in done.stdout
-    assert site.annotations["wake"]
+    assert done.stdout.splitlines()[-1] == f"{site.namespace}/chat: all replicas are Ready; none had to start"
 
 
 def test_a_request_that_wakes_is_not_woken_twice(site: Site) -> None:
@@ -388,6 +397,58 @@ def test_without_the_right_nothing_is_written(site: Site, arguments: tuple[str, 
     assert "401" in line
     assert "not-a-token" not in line
     assert not site.annotations
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("pause", "chat"), ("resume", "chat"), ("wake", "chat"), ("idle",), ("pause", "--fleet"), ("resume", "--fleet")],
+)
+def test_who_may_not_is_told_what_is_missing(site: Site, arguments: tuple[str, ...]) -> None:
+    site.make(idle=idle("Reaped"), rollout=failed())
+    nobody = site.plane.kubeconfig_for(NOBODY)
+
+    line = refusal(site.run(*arguments, kubeconfig=nobody, everywhere="--fleet" in arguments))
+
+    assert "403 Forbidden" in line
+    assert line.endswith("wants the right to do it")
+    assert not site.annotations
+
+
+def test_who_may_only_look_writes_nothing(site: Site) -> None:
+    site.make(idle=idle("Reaped"), rollout=failed())
+    group = {"apiGroups": ["placewright.dev"], "resources": ["*"], "verbs": ["get", "list"]}
+    rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{site.namespace}"
+    admin = site.plane.admin
+    admin.create(f"{rbac}/roles", {"metadata": {"name": "look"}, "rules": [group]})
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "look"}
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": NOBODY}
+    admin.create(f"{rbac}/rolebindings", {"metadata": {"name": "look"}, "roleRef": role, "subjects": [subject]})
+    nobody = site.plane.kubeconfig_for(NOBODY)
+    wait_until(lambda: site.run("idle", kubeconfig=nobody).exit_code == 0, 60, "the right to look")
+
+    lines = [refusal(site.run(command, "chat", kubeconfig=nobody)) for command in ("pause", "resume", "wake")]
+
+    assert all("PATCH" in line and line.endswith("wants the right to do it") for line in lines)
+    assert not site.annotations
+
+
+def test_ctrl_c_during_a_wait_is_one_line(site: Site) -> None:
+    site.make(idle=idle("Reaped"))
+    start = "from placewright.cli.main import main; main()"
+    where = ["-n", site.namespace, "--kubeconfig", str(site.plane.kubeconfig)]
+    command = [sys.executable, "-c", start, "wake", "chat", "--wait", *where]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert b"is woken" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60.0)
+    finally:
+        process.kill()
+        process.wait()
+
+    assert (process.returncode, output, errors) == (130, b"", b"interrupted\n")
+    assert site.annotations["wake"]
 
 
 # --------------------------------------------------------------------------------------------------------- the fleet

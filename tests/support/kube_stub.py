@@ -1,4 +1,7 @@
-"""A stub of an API server that answers LISTs from a table, in a thread of its own, and remembers what it was asked."""
+"""A stub of an API server that answers LISTs, and GETs of requests, from a table, and remembers what it was asked.
+
+It has a thread of its own.
+"""
 
 import json
 import threading
@@ -55,11 +58,17 @@ def kube_stub(folder: Path, objects: Mapping[str, Sequence[Mapping[str, Any]]]) 
                 self._answer(refused, {"kind": "Status", "reason": "Forbidden", "message": "no rights"})
             elif path == OURS:
                 self._answer(200, {"resources": [{"name": name} for name in _PATHS]})
-            elif path in lists:
-                items = [{key: body[key] for key in body.keys() - {"apiVersion", "kind"}} for body in lists[path]]
-                self._answer(200, {"metadata": {"resourceVersion": "1"}, "items": items})
             else:
+                self._tell(_found(lists, path))
+
+        def _tell(self, found: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None) -> None:
+            if found is None:
                 self._answer(404, {"kind": "Status", "reason": "NotFound", "message": "no such path"})
+            elif isinstance(found, Mapping):
+                self._answer(200, found)
+            else:
+                items = [{key: body[key] for key in body.keys() - {"apiVersion", "kind"}} for body in found]
+                self._answer(200, {"metadata": {"resourceVersion": "1"}, "items": items})
 
         def _answer(self, status: int, body: Mapping[str, Any]) -> None:
             data = json.dumps(body).encode()
@@ -91,3 +100,16 @@ def kube_stub(folder: Path, objects: Mapping[str, Sequence[Mapping[str, Any]]]) 
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _found(
+    lists: Mapping[str, list[dict[str, Any]]], path: str
+) -> Sequence[Mapping[str, Any]] | Mapping[str, Any] | None:
+    """The objects of a list, of all namespaces or one; one object; None: there is no such path."""
+    if path in lists or not path.startswith(f"{OURS}/namespaces/"):
+        return lists.get(path)
+    namespace, plural, *name = path.removeprefix(f"{OURS}/namespaces/").split("/")
+    inside = [each for each in lists[_PATHS[plural]] if each["metadata"].get("namespace") == namespace]
+    if not name:
+        return inside
+    return next((each for each in inside if [each["metadata"]["name"]] == name), None)

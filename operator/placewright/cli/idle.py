@@ -44,8 +44,11 @@ def idle(form: str, name: str | None, **options: Any) -> None:
     if form in {"json", "yaml"}:
         emit.data(idle_report.data(report), form)
     elif name is not None:
-        for row in report.rows:
-            idle_view.card(open_screen(), row)
+        screen = open_screen()
+        for number, row in enumerate(report.rows):
+            if number:
+                screen.blank()
+            idle_view.card(screen, row)
     else:
         idle_view.table(open_screen(), report, wide=form == "wide")
 

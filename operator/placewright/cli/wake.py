@@ -45,8 +45,9 @@ def wake(ctx: click.Context, /, *, wait: bool, timeout: float, **target: Any) ->
     click.echo(f"{asked.title}: {_told(before)}")
     for note in _hindrances(after):
         click.echo(f"note: {note}", err=True)
-    if wait and _idle(before)["state"] in _AWAY:
-        ctx.exit(_outcome(asked, annotation_of(after, annotations.WAKE), timeout))
+    if wait:
+        watch = _Watch(annotation_of(after, annotations.WAKE), obeyed=_idle(before)["state"] == "Waking")
+        ctx.exit(_outcome(asked, watch, timeout))
 
 
 def _idle(resource: Json) -> Json:
@@ -109,8 +110,7 @@ def _hindrances(resource: Json) -> list[str]:
     return []
 
 
-def _outcome(asked: Target, value: str, seconds: float) -> int:
-    watch = _Watch(value, began=time.time())
+def _outcome(asked: Target, watch: "_Watch", seconds: float) -> int:
     try:
         said = asked.wait(seconds, watch.look)
     except GivenUpError as error:
@@ -127,15 +127,15 @@ class _Watch:
     """Looks at a request until the wake is over, and says on standard error when something moves.
 
     Args:
-        value: of the annotation; a wake of before, which has no such value, counts too.
-        began: Unix time.
+        value: of the annotation.
+        obeyed: whether it wakes already.
     """
 
-    def __init__(self, value: str, *, began: float) -> None:
+    def __init__(self, value: str, *, obeyed: bool) -> None:
         self._value = value
-        self._began = began
+        self._obeyed = obeyed
+        self._began = time.monotonic()
         self._progress = ""
-        self._obeyed = False
 
     @property
     def where(self) -> str:
@@ -164,10 +164,10 @@ class _Watch:
             if rollout.get("phase") == "Failed":
                 raise GivenUpError(str(rollout.get("trouble") or rollout.get("message") or "the rollout failed"))
             return ""
-        took = idle.get("timeToReadySeconds")
-        seconds = time.time() - self._began if took is None else float(took)
-        counts = _ready_of(rollout)
-        return f"all {f'{counts[1]} ' if counts else ''}replicas are Ready after {text.seconds(seconds)}"
+        took, counts = idle.get("timeToReadySeconds"), _ready_of(rollout)
+        seconds = time.monotonic() - self._began if took is None else float(took)
+        told = f"all {counts[1]} replicas are Ready" if counts else "all replicas are Ready"
+        return f"{told} after {text.seconds(seconds)}" if seconds else f"{told}; none had to start"
 
     def _say(self, rollout: Json) -> None:
         counts = _ready_of(rollout)

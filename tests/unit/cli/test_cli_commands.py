@@ -54,7 +54,7 @@ def _completed(words: str, number: int) -> list[str]:
 
 
 def test_commands_options_and_values_are_completed() -> None:
-    assert _completed("placewright p", 1) == ["plan", "pareto", "pools", "profile"]
+    assert _completed("placewright p", 1) == ["plan", "pareto", "pools", "pause", "profile"]
     assert _completed("placewright network g", 2) == ["generate"]
     assert "--config-dir" in _completed("placewright plan --c", 2)
     assert _completed("placewright plan --method it", 3) == ["iterative"]
