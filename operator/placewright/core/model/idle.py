@@ -66,8 +66,8 @@ class Slot:
     """One step of a server's history; None: no sample told.
 
     Attributes:
-        at: end of the step; its values may tell of up to one step more, so that the newest one tells of all there is.
-        finished: whether a counter of finished requests changed in it, a reset included.
+        at: end of the step; the newest step ends with the answer.
+        finished: whether a counter of finished requests changed in it or in the one before, a reset included.
         running: most requests in work.
         waiting: most requests that waited.
         up: whether every scrape of it succeeded.

@@ -1,7 +1,8 @@
 """Names of the metrics of known servers, old and new, and the expressions over them.
 
-Sources: vLLM's and SGLang's pages on production metrics, TGI's reference of metrics, and the metrics of the endpoint
-picker of the Gateway API inference extension. Where a name was changed, the newer one stands first.
+Sources: vLLM's and SGLang's pages on production metrics, TGI's reference of metrics, the table of model servers'
+metrics and the endpoint picker's own ones of the Gateway API inference extension and of llm-d, TensorRT-LLM's metrics
+of trtllm-serve, and DCGM's exporter. Where a name was changed, the newer one stands first.
 
 The namespace of a series is its label `exported_namespace` where it has one (Prometheus gives that name to a label
 `namespace` of the exporter itself, unless the scrape honours labels), and `namespace` otherwise.
@@ -94,6 +95,55 @@ PRESETS: Final[Mapping[str, Preset]] = {
         output_tokens=("inference_objective_output_tokens_sum", "inference_model_output_tokens_sum"),
     ),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityNames:
+    """Metrics that tell what one kind of server does, each under all its names.
+
+    Attributes:
+        finished: counters of finished requests.
+        running: gauges of requests in work.
+        waiting: gauges of requests that wait.
+        names_model: whether series carry the model's name by themselves, in the label model_name.
+    """
+
+    finished: tuple[str, ...]
+    running: tuple[str, ...]
+    waiting: tuple[str, ...]
+    names_model: bool = True
+
+
+ACTIVITY: Final[Mapping[str, ActivityNames]] = {
+    "vllm": ActivityNames(
+        finished=("vllm:request_success_total",),
+        running=("vllm:num_requests_running", "vllm:num_requests_swapped"),
+        waiting=("vllm:num_requests_waiting",),
+    ),
+    "sglang": ActivityNames(
+        finished=("sglang:num_requests_total", "sglang_num_requests_total"),
+        running=("sglang:num_running_reqs", "sglang_num_running_reqs"),
+        waiting=("sglang:num_queue_reqs", "sglang_num_queue_reqs"),
+    ),
+    "tgi": ActivityNames(
+        finished=("tgi_request_count", "tgi_request_count_total"),
+        running=("tgi_batch_current_size",),
+        waiting=("tgi_queue_size",),
+        names_model=False,
+    ),
+    "triton": ActivityNames(  # trtllm-serve, which is what is rendered for that runtime
+        finished=("trtllm_request_success_total",),
+        running=("trtllm_num_requests_running",),
+        waiting=("trtllm_num_requests_waiting",),
+    ),
+}
+
+# Requests that an endpoint picker holds back. A series is there only once a request has waited, so that the picker's
+# own information, which is always there, says whether none is no request or no picker.
+QUEUES: Final = ("llm_d_epp_flow_control_queue_size", "inference_extension_flow_control_queue_size")
+PICKERS: Final = ("llm_d_epp_info", "inference_extension_info")
+
+GPU_UTILIZATION: Final = "DCGM_FI_DEV_GPU_UTIL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,7 +115,7 @@ def wants_of(resource: PlacementRequest, rules: QueryRules) -> Wants:
         rate = _or_fault(lambda: _rate(given, resource, rules), Input.DEMAND, faults)
     if asked is not None:
         revenue = _or_fault(
-            lambda: Query(expr=_own_query(asked, namespace, rules, _REVENUE_FIELD)), Input.REVENUE, faults
+            lambda: Query(expr=own_query(asked, namespace, rules, _REVENUE_FIELD)), Input.REVENUE, faults
         )
     sizes = {} if given is None else _sizes(given, resource)
     served = _served(resource)
@@ -152,7 +152,7 @@ def _rate(given: DemandFrom, resource: PlacementRequest, rules: QueryRules) -> Q
     over = Span(seconds=window, step_seconds=max(window / points, _LEAST_STEP_SECONDS))
     if given.preset is None:
         namespace = resource.metadata.namespace or ""
-        return Query(expr=_own_query(given.prometheus_query or "", namespace, rules, _DEMAND_FIELD), span=over)
+        return Query(expr=own_query(given.prometheus_query or "", namespace, rules, _DEMAND_FIELD), span=over)
     # A mean over less than the time between two points would miss what happens between them.
     mean = max(min(window, OBSERVED_SECONDS), over.step_seconds)
     return Query(expr=_target(resource, given.preset, given.model_name).request_rate(mean), span=over)
@@ -206,7 +206,7 @@ def _target(resource: PlacementRequest, preset: str, model_name: str | None) -> 
     )
 
 
-def _own_query(query: str, namespace: str, rules: QueryRules, field_path: str) -> str:
+def own_query(query: str, namespace: str, rules: QueryRules, field_path: str) -> str:
     """A query that a request brings along, as it may be sent.
 
     Raises:
