@@ -65,7 +65,7 @@ def test_a_move_never_stops_serving_never_asks_for_too_much_and_always_ends(data
                 assert world.ready >= 1, step
             if per_cycle is not None and len(step.actions) > 1:
                 assert step.gpus <= max(per_cycle, 4)
-            if routed and served:
+            if routed and served and world.ready:
                 flowing = sum(part for name, part in world.route.items() if world.units[name].ready)
                 assert flowing > 0.0, "all traffic goes where nobody is Ready"
             ready = data.draw(st.lists(st.sampled_from(NAMES), max_size=2))
