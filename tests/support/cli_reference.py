@@ -78,6 +78,28 @@ placewright diff -f deploy --base git:origin/main --pools inventory --max-increa
 It exits with 3 when costs rise by more than `--max-increase-percent` or `--max-increase-per-hour`, or when a gate newly
 blocks a request, and with 4 when a request newly has no plan. What has none on both sides does not count.
 
+## Acting and idling
+
+| question | command |
+|---|---|
+| what burns money now, and since when | `idle`, `idle -A -o wide`, `kubectl get plr -A -o yaml \| placewright idle -f -` |
+| the same where no operator looks | `idle -A --prometheus-url URL` |
+| why one request idles or not, and what wakes it | `idle NAME` |
+| get a reaped model back, and wait for it | `wake NAME --wait` |
+| touch nothing of one request, of the fleet | `pause NAME --reason TEXT`, `pause --fleet` |
+| go on; try a failed rollout again; release the brake | `resume NAME`, `resume --fleet` |
+
+These commands write annotations and nothing else, with the name of who did it in `placewright.dev/actor`, and never over
+a change that they have not seen; done twice they do no more than once. Whoever may patch PlacementRequests may use them,
+and whoever may patch PlacementPolicies with `--fleet`.
+
+`idle` never guesses: a model with missing, stale or partial figures is listed as not known, with the reason. With
+`--prometheus-url` the request's own rules count (window, names of metrics), the defaults where it has none; replicas are
+those of `status.rollout`, else those of the plan: a server that shows no metrics makes it not known. `$/h` is the cost
+of the plan. `burnt` counts it since the last activity, as far back as that is known. `idle -o json` prints an
+`IdleReport`: `items` with `burnsPerHour`, `source` (`Status` or `Prometheus`) and `idle` as in the status, and `fleet`
+with the sums.
+
 ## Output
 
 Standard output holds the result alone; notes, faults and progress go to standard error. On a terminal there are colours
@@ -101,6 +123,8 @@ most 50 points of it. Pictures need `pip install 'placewright[plot]'`, `profile 
 | 2 | bad input |
 | 3 | a gate blocks the plan |
 | 4 | infeasible, or nothing was found within the time limit |
+| 5 | `audit verify`: not intact |
+| 6 | `--wait`: not done within the time |
 | 130 | ended by Ctrl-C; files that were to be written are untouched |
 | 141 | the reader of a pipe has gone |
 

@@ -8,10 +8,12 @@ import click
 from placewright.cli.connection import Connection, connection_options
 from placewright.cli.decorate import form_option
 from placewright.cli.lazy import debug_option
+from placewright.cli.live import Source, prometheus_options_for
 
 if TYPE_CHECKING:
     from placewright.cli.idle_report import Row
     from placewright.cli.idle_sources import Found
+    from placewright.telemetry.prometheus.server import Server
 
 
 @click.command(short_help="Show what burns money without doing anything.")
@@ -27,20 +29,30 @@ if TYPE_CHECKING:
     help="File or folder with requests and their statuses, - for stdin, in place of the cluster; may be repeated.",
 )
 @connection_options
+@prometheus_options_for(
+    "Prometheus to ask now, by the requests' rules or the defaults.  [default: what the statuses say]"
+)
 @form_option("table", "wide", "json", "yaml")
 @debug_option
 def idle(form: str, name: str | None, **options: Any) -> None:
     """Show what burns money now: models that do nothing, with $/h and since when, most expensive first, and the sum.
 
-    Tells what the operator has seen (status.idle), also where nothing is reaped. Missing figures are never idle: it
-    says of whom nobody can tell. With NAME: each signal, what happens next, what wakes it, and what else would save.
+    Tells what the operator has seen (status.idle), also where nothing is reaped. With --prometheus-url the activity is
+    asked anew, also of requests without an idle policy; nothing is written. Missing figures are never idle: it says of
+    whom nobody can tell. With NAME: each signal, what happens next, what wakes it, and what else would save.
     """
     from placewright.cli import emit, idle_report, idle_view  # noqa: PLC0415 - --help needs none of it
     from placewright.cli.screen import open_screen  # noqa: PLC0415
 
+    source = Source(
+        url=options.pop("prometheus_url"),
+        token_file=options.pop("prometheus_token_file"),
+        ca_file=options.pop("prometheus_ca_file"),
+    )
+    server = source.server()
     found = _found(name, **options)
     emit.notes(found.notes)
-    report = idle_report.report_of(_rows(found))
+    report = idle_report.report_of(_rows(found, server))
     if form in {"json", "yaml"}:
         emit.data(idle_report.data(report), form)
     elif name is not None:
@@ -80,16 +92,21 @@ def _found(
     return of_cluster(Connection(kubeconfig=kubeconfig, context=context), where, name)
 
 
-def _rows(found: "Found") -> "list[Row]":
+def _rows(found: "Found", server: "Server | None") -> "list[Row]":
     """One row for each request."""
     from placewright.api.acting import idle_rules  # noqa: PLC0415 - --help needs none of it
+    from placewright.cli.idle_asking import Asked, ask  # noqa: PLC0415
     from placewright.cli.idle_report import Row  # noqa: PLC0415
     from placewright.telemetry.lenient import mapping  # noqa: PLC0415
 
-    now = time.time()
-    rows = []
-    for each in found.subjects:
-        rules = None if each.resource is None else idle_rules(each.resource.spec, found.policies)
-        policy = None if rules is None else rules.policy
-        rows.append(Row(subject=each, policy=policy, idle=mapping(each.status, "idle"), now=now))
-    return rows
+    asked = Asked(idle={}, now=time.time()) if server is None else ask(server, found.subjects, found.policies)
+    return [
+        Row(
+            subject=each,
+            policy=None if each.resource is None else idle_rules(each.resource.spec, found.policies).policy,
+            idle=asked.idle.get(each.title) or mapping(each.status, "idle"),
+            asked=each.title in asked.idle,
+            now=asked.now,
+        )
+        for each in found.subjects
+    ]

@@ -23,7 +23,6 @@ class Row:
         policy: what happens to it when it idles; None: this version cannot read the request.
         idle: as `status.idle` holds it; empty: nobody looked.
         asked: a Prometheus was asked for it just now.
-        fault: why it could not be asked; empty: it could, or nobody wanted to.
         now: Unix time.
     """
 
@@ -31,7 +30,6 @@ class Row:
     policy: IdlePolicy | None
     idle: Json
     asked: bool = False
-    fault: str = ""
     now: float
 
     @property
@@ -91,7 +89,7 @@ class Row:
     @property
     def message(self) -> str:
         """Why it stands as it does, in one line."""
-        return self.fault or str(self.idle.get("message", ""))
+        return str(self.idle.get("message", ""))
 
     @property
     def signals(self) -> list[Json]:
@@ -122,12 +120,12 @@ class Report:
     @property
     def unknown(self) -> tuple[Row, ...]:
         """With a plan, looked at, and nobody can tell."""
-        return tuple(row for row in self.rows if row.plan and (row.state == UNKNOWN or row.fault))
+        return tuple(row for row in self.rows if row.plan and row.state == UNKNOWN)
 
     @property
     def unwatched(self) -> tuple[Row, ...]:
         """With a plan, and nobody looks."""
-        return tuple(row for row in self.rows if row.plan and not row.state and not row.fault)
+        return tuple(row for row in self.rows if row.plan and not row.state)
 
     @property
     def reaped(self) -> tuple[Row, ...]:
@@ -196,8 +194,6 @@ def _item(row: Row) -> dict[str, Any]:
         told["burntDollars"] = _rounded(row.burnt)
     if row.idle:
         told |= {"source": "Prometheus" if row.asked else "Status", "idle": dict(row.idle)}
-    if row.fault:
-        told["fault"] = row.fault
     return told
 
 

@@ -78,7 +78,7 @@ def _wide_cells(row: Row) -> list[str]:
         "Apply" if mapping(row.subject.body, "spec").get("mode") == "Apply" else "Recommend",
         "-" if row.policy is None else str(row.policy),
         _cents(row.avoided) if row.avoided else "-",
-        next_of(row) if row.state else row.fault or "nobody looks",
+        next_of(row) if row.state else "nobody looks",
     ]
 
 
@@ -105,7 +105,9 @@ def _unwatched(rows: Sequence[Row]) -> list[str]:
     names = ", ".join(row.subject.title for row in rows[:_MOST_NAMES])
     more = f" and {len(rows) - _MOST_NAMES} more" if len(rows) > _MOST_NAMES else ""
     cost = text.per_hour(sum(row.cost or 0.0 for row in rows))
-    return [f"nobody looks at {names}{more} ({cost}): an idle policy makes the operator look"]
+    return [
+        f"nobody looks at {names}{more} ({cost}): an idle policy makes the operator look, --prometheus-url looks now"
+    ]
 
 
 def next_of(row: Row) -> str:
@@ -155,7 +157,7 @@ def card(screen: Screen, row: Row) -> None:
 def _headline(row: Row) -> tuple[str, Tone]:
     if not row.plan:
         return f"{row.subject.title} has no plan that may run, so nothing burns", "plain"
-    if row.fault or not row.state:
+    if not row.state:
         return f"{row.subject.title}: not known whether it idles", "warn"
     words, tone = _STATES.get(row.state, (row.state, "warn"))
     if row.state == UNKNOWN:
@@ -173,14 +175,15 @@ def _figures(row: Row) -> list[Field]:
     if row.plan:
         found.append(Field("plan", f"{row.plan.get('id', '')} at {_usd(row.cost)}/h on {_gpus(row) or 'no GPUs'}"))
     if row.state:
-        found.append(Field("state", f"{row.state} since {_when(unix_seconds(row.idle.get('since')), row.now)}"))
+        since = unix_seconds(row.idle.get("since"))
+        found.append(Field("state", row.state if since is None else f"{row.state} since {_when(since, row.now)}"))
         found.append(Field("last active", _when(unix_seconds(row.idle.get("lastActive")), row.now)))
     if row.burns and row.burnt is not None:
         found.append(Field("burnt", f"{_cents(row.burnt)} since then, at today's price", "warn"))
-    why = row.message or ("" if row.state else "nobody looks: it has no idle policy")
+    why = row.message or ("" if row.state else "nobody looks: it has no idle policy, and no Prometheus was asked")
     if why:
-        reason = "" if row.fault else str(row.idle.get("reason", ""))
-        found.append(Field("why", f"{reason}: {why}" if reason else why, "bad" if row.fault else "plain"))
+        reason = str(row.idle.get("reason", ""))
+        found.append(Field("why", f"{reason}: {why}" if reason else why))
     return found
 
 

@@ -168,12 +168,6 @@ def test_the_headline_says_what_is_true(drawn: Drawn, resource: Json, headline: 
     assert drawn(_card(row(resource))).splitlines()[0] == headline
 
 
-def test_a_fault_is_no_state(drawn: Drawn) -> None:
-    shown = drawn(_card(row(body(idle=idling()), fault="nobody answers")))
-    assert shown.splitlines()[0] == "serving/chat: not known whether it idles"
-    assert "nobody answers" in shown
-
-
 # ------------------------------------------------------------------------------------------------- files and clusters
 
 
