@@ -201,8 +201,9 @@ class _Run:
     def _notes(self, found: Workload | None, replicas: int, *, stale: bool) -> dict[str, str]:
         """Annotations that tell of the move."""
         if found is None:
-            return {stamps.UP_SINCE: _time(self._now)}
-        notes = {}
+            return {stamps.UP_SINCE: _time(self._now), stamps.TEMPLATE_GENERATION: "1"}
+        generation = found.generation + 1 if stale else found.template_generation  # what is applied is the next one
+        notes = {stamps.TEMPLATE_GENERATION: str(generation)}
         if replicas > found.replicas or stale:
             notes[stamps.UP_SINCE] = _time(self._now)
         elif found.up_since is not None:

@@ -63,7 +63,10 @@ class Calls:
 
     async def request(self, name: str) -> Json | None:
         """The PlacementRequest as it stands; None: it is gone."""
-        return await self._transport.get_request(self._namespace, name)
+        try:
+            return await self._transport.get_request(self._namespace, name)
+        except ApiError as error:
+            raise stopped(error, "PlacementRequest", f"PlacementRequest {name}") or error from error
 
     async def read(self, kind: str, name: str) -> Json | None:
         """An object as it stands; None: it is not there."""

@@ -10,17 +10,18 @@ from datetime import datetime
 from typing import Any, Final
 
 from placewright.core.model import Groups, Running
-from placewright.kube.client import FIELD_MANAGER, Json
+from placewright.kube.client import Json
 from placewright.kube.inventory.resources import GPU_RESOURCES, requested
 from placewright.kube.manifests.essence import essence_of, templates_of
 from placewright.kube.manifests.names import LAYOUT_LABEL, MANAGER, PLAN_LABEL
-from placewright.kube.manifests.stamps import APPLIED, POOLS, REPLICAS_BEFORE, TEMPLATE, UP_SINCE
+from placewright.kube.manifests.stamps import APPLIED, POOLS, REPLICAS_BEFORE, TEMPLATE, TEMPLATE_GENERATION, UP_SINCE
 
 Key = tuple[str, str, str]
 """Namespace, kind and name of a workload."""
 
 _LWS_NAME: Final = "leaderworkerset.sigs.k8s.io/name"
 _LONGEST: Final = 300
+_DIGITS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,7 @@ class Workload:
         going: whether it is being deleted.
         replicas: that its spec asks for.
         ready: that are Ready for sure, of the present template where it is ours.
-        seen: whether its controller has seen the present spec.
+        template_generation: the generation that its template came with, where it is ours; 0 otherwise.
         layout: digest of its layout.
         plan_id: of the plan that it was applied for.
         pools: Pods of one replica by pool; None: it does not say.
@@ -66,7 +67,7 @@ class Workload:
     going: bool
     replicas: int
     ready: int
-    seen: bool
+    template_generation: int
     layout: str
     plan_id: str
     pools: Mapping[str, Groups] | None = field(hash=False)
@@ -109,6 +110,7 @@ def workload_of(kind: str, body: Json) -> Workload:
     managed = labels.get("app.kubernetes.io/managed-by") == MANAGER
     controller: Json = next((each for each in metadata.get("ownerReferences") or () if each.get("controller")), {})
     replicas = _count(spec.get("replicas"), 1)
+    template_generation = _number(notes.get(TEMPLATE_GENERATION, "")) or 0
     return Workload(
         kind=kind,
         namespace=metadata.get("namespace", ""),
@@ -121,16 +123,16 @@ def workload_of(kind: str, body: Json) -> Workload:
         managed=managed,
         going="deletionTimestamp" in metadata,
         replicas=replicas,
-        ready=_ready(body, replicas, strict=managed),
-        seen=_seen(body),
+        ready=_ready(body, replicas, template_generation if managed else None),
+        template_generation=template_generation,
         layout=labels.get(LAYOUT_LABEL, ""),
         plan_id=labels.get(PLAN_LABEL, ""),
         pools=pools_of(notes.get(POOLS, "")) if managed else None,
         applied=notes.get(APPLIED, ""),
         template=notes.get(TEMPLATE, ""),
         essence=essence_of(kind, spec) if managed else "",
-        up_since=seconds_of(notes.get(UP_SINCE, "")) if managed else _scaled_at(metadata),
-        replicas_before=int(before) if (before := notes.get(REPLICAS_BEFORE, "")).isdecimal() else None,
+        up_since=seconds_of(notes.get(UP_SINCE, "")),
+        replicas_before=_number(notes.get(REPLICAS_BEFORE, "")),
         shape=tuple((count, _gpus(template)) for count, template in templates_of(kind, spec)),
         pod_selector=_pod_selector(kind, metadata["name"], spec),
         trouble=_trouble(body),
@@ -143,6 +145,7 @@ def running_of(
     weight: float | None,
     pools: Mapping[str, Groups] | None = None,
     wanted: tuple[str, str] | None = None,
+    up_since: float | None = None,
     trouble: str = "",
 ) -> Running:
     """What runs of a unit.
@@ -152,13 +155,14 @@ def running_of(
         weight: its share by the route; None: no route shares the traffic.
         pools: Pods of one replica by pool, where the workload does not say (a workloadRef).
         wanted: digests of the template and of the essence that are wanted (`Move.wanted`); None: any is right.
+        up_since: where the workload does not say (a workloadRef): when its rollout began.
         trouble: what its Pods say; what the workload itself says comes first.
     """
     return Running(
         name=workload.name,
         replicas=workload.replicas,
         ready=workload.ready,
-        up_since=workload.up_since,
+        up_since=up_since if workload.up_since is None else workload.up_since,
         weight=weight,
         pools=workload.pools or pools or {},
         trouble=workload.trouble or trouble,
@@ -194,27 +198,25 @@ def seconds_of(text: str) -> float | None:
     return found.timestamp() if found.tzinfo is not None else None
 
 
-def _ready(body: Json, replicas: int, *, strict: bool) -> int:
-    """Replicas that are Ready for sure; `strict`: of the present template.
+def _ready(body: Json, replicas: int, template_generation: int | None) -> int:
+    """Replicas that are Ready for sure.
 
-    The status counts Ready ones of all templates and new ones whether Ready or not: as many new ones are Ready for sure
-    as there are more of them than of those that are not Ready. While the controller has not seen the spec, nobody
-    knows of which template they are: then not all are of the present one, unless there are more than are wanted,
-    which says that only their number was lowered.
+    Of ours, only those of the present template count. The status counts Ready ones of all templates, and new ones
+    whether Ready or not: as many new ones are Ready for sure as there are more of them than of those that are not
+    Ready. Until its controller has seen the template, none is.
+
+    Args:
+        body: of the workload.
+        replicas: that its spec asks for.
+        template_generation: that the template came with; None: all templates count.
     """
     status: Json = body.get("status") or {}
     ready, total = _count(status.get("readyReplicas"), 0), _count(status.get("replicas"), 0)
-    if not strict:
+    if template_generation is None:
         return min(ready, replicas)
-    new = _count(status.get("updatedReplicas"), 0) + ready - total
-    most = replicas if _seen(body) or total > replicas else replicas - 1
-    return max(0, min(new, ready, most))
-
-
-def _seen(body: Json) -> bool:
-    return _count((body.get("status") or {}).get("observedGeneration"), 0) >= _count(
-        body["metadata"].get("generation"), 0
-    )
+    if _count(status.get("observedGeneration"), 0) < template_generation:
+        return 0
+    return max(0, min(_count(status.get("updatedReplicas"), 0) + ready - total, ready, replicas))
 
 
 def _trouble(body: Json) -> str:
@@ -226,16 +228,6 @@ def _trouble(body: Json) -> str:
     if progressing.get("status") == "False":
         return one_line(progressing.get("message") or progressing.get("reason", ""))
     return ""
-
-
-def _scaled_at(metadata: Json) -> float | None:
-    """When we changed the scale of what is not ours."""
-    times = [
-        seconds_of(str(entry.get("time", "")))
-        for entry in metadata.get("managedFields") or ()
-        if entry.get("manager") == FIELD_MANAGER and entry.get("subresource") == "scale"
-    ]
-    return max((time for time in times if time is not None), default=None)
 
 
 def _gpus(template: Mapping[str, Any]) -> int:
@@ -257,6 +249,10 @@ def _pod_selector(kind: str, name: str, spec: Json) -> str:
         }
         found.append(told.get(term.get("operator", ""), key))
     return ",".join(found)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS else None
 
 
 def _count(value: object, default: int) -> int:

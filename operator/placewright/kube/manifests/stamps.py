@@ -17,6 +17,8 @@ UP_SINCE: Final = "placewright.dev/up-since"
 """When we raised its replicas last, or changed its template."""
 TEMPLATE: Final = "placewright.dev/template"
 """Digest of the template that we applied last."""
+TEMPLATE_GENERATION: Final = "placewright.dev/template-generation"
+"""metadata.generation that this template came with: a status that is older says nothing of its Pods."""
 APPLIED: Final = "placewright.dev/applied"
 """Digest of all that we applied last with this object."""
 
