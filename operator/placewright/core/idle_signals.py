@@ -201,10 +201,10 @@ def _uncounted(activity: Activity) -> str:
         return f"{lost[0]} shows no metrics" if lost else ""
     wanted = max(activity.serving or 0, activity.replicas or 0)
     if len(seen) < wanted:
-        return f"metrics of {len(seen)} servers were found, wants those of {wanted} replicas"
+        return f"{len(seen)} servers show metrics, wants {wanted}"
     if wanted < len(seen):
         # Some may be another workload's, and one of ours may be missing among them.
-        return f"metrics of {len(seen)} servers were found for {wanted} replicas; nobody knows whose they are"
+        return f"{len(seen)} servers show metrics, wants {wanted}; nobody knows which are of others"
     return ""
 
 

@@ -173,7 +173,7 @@ class _Expressions:
             Part.GRID: "vector(time())",
             # Two steps, so that no two samples that follow each other are looked at apart.
             Part.CHANGES: self._by_server("max", "changes", names.finished, steps=2),
-            Part.FINISHED: self._by_server("sum", "last_over_time", names.finished),
+            Part.FINISHED: self._finished(names.finished),
             Part.RUNNING: self._by_server("max", "max_over_time", names.running),
             Part.WAITING: self._by_server("max", "max_over_time", names.waiting),
             Part.UP: f"(min by (instance) ({self._up()}) and on (instance) ({self._present()}))",
@@ -202,6 +202,11 @@ class _Expressions:
     def _by_server(self, aggregate: str, function: str, names: Sequence[str], steps: int = 1) -> str:
         found = self._ranges(names, model=True, steps=steps)
         return f"{aggregate} by (pod, instance) ({self._tagged(function, found)})"
+
+    def _finished(self, names: Sequence[str]) -> str:
+        """Finished requests so far, by the name that counts most of them: a new name alone is no new request."""
+        found = self._tagged("last_over_time", self._ranges(names, model=True))
+        return f"max by (pod, instance) (sum by (pod, instance, {_NAME}) ({found}))"
 
     def _up(self) -> str:
         return f"min_over_time({self._range('up', [('namespace', self.namespace)])})"
