@@ -21,7 +21,7 @@ from placewright.core.identity import inputs_hash
 Kubectl = Callable[..., Any]
 FOLDERS = {
     name: sorted((Path(__file__).resolve().parents[2] / "config" / "samples" / name).glob("*.yaml"))
-    for name in ("fleet", "live")
+    for name in ("fleet", "live", "acting")
 }
 SAMPLES = sorted((Path(__file__).resolve().parents[2] / "config" / "samples").glob("*.yaml"))
 

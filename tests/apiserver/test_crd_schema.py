@@ -192,8 +192,10 @@ def test_kubectl_get_shows_the_columns(create: Create, kubectl: Kubectl, namespa
     ramp = {**example_of(status_schema())["ramp"], "step": 1, "percent": 12.5}
     gates = {**ready("True", "AllPassed"), "type": "GatesPassed"}
     solver = {"method": "Exact", "status": "Optimal", "gapPercent": 0.25}
-    conditions = [ready("True", "PlanCurrent"), gates]
-    status = {"conditions": conditions, "plan": plan, "solver": solver, "ramp": ramp}
+    applied = {**ready("False", "Progressing"), "type": "Applied"}
+    idle = {"state": "Warming", "reason": "Warming", "message": "a replica is 2m old"}
+    conditions = [ready("True", "PlanCurrent"), gates, applied]
+    status = {"conditions": conditions, "plan": plan, "solver": solver, "ramp": ramp, "idle": idle}
     patch_status(kubectl, namespace, "chat", status)
 
     header, row = kubectl("get", "plr", "-n", namespace).stdout.splitlines()
@@ -204,8 +206,8 @@ def test_kubectl_get_shows_the_columns(create: Create, kubectl: Kubectl, namespa
         ["chat", "True", "PlanCurrent", "l40s", "fp8", "4", "2", "1", "8", "9.6", "2.31", "AllPassed"]
     )
     header, row = kubectl("get", "plr", "-n", namespace, "-o", "wide").stdout.splitlines()
-    assert header.split()[-4:] == ["MODEL", "GAP", "DEMAND", "RAMP"]
-    assert row.split()[-4:] == ["meta-llama/Llama-3.1-8B-Instruct", "0.25", "4.5", "12.5"]
+    assert header.split()[-6:] == ["MODEL", "GAP", "DEMAND", "RAMP", "APPLIED", "IDLE"]
+    assert row.split()[-6:] == ["meta-llama/Llama-3.1-8B-Instruct", "0.25", "4.5", "12.5", "Progressing", "Warming"]
 
 
 def test_as_many_measured_rows_as_etcd_holds_are_accepted(control_plane: ControlPlane, create: Create) -> None:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from placewright.api.acting import idle_rules
 from placewright.api.convert import to_request
 from placewright.api.crd import render_all
 from placewright.api.kinds import KINDS
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = sorted((ROOT / "config" / "samples").glob("*.yaml"))
 FLEET = sorted((ROOT / "config" / "samples" / "fleet").glob("*.yaml"))
 LIVE = ROOT / "config" / "samples" / "live"
+ACTING = ROOT / "config" / "samples" / "acting"
 EXPECTED = re.compile(r"\b([A-Z][A-Za-z]+)=(True|False|Unknown) ([A-Z][A-Za-z]+)")
 
 
@@ -149,6 +151,28 @@ def test_a_live_sample_is_planned_by_the_demand_of_its_status(tmp_path: Path) ->
     assert (status["inputs"]["revenuePerHour"], status["inputs"]["demandAsOf"]) == (90, "2026-11-21T10:00:00Z")
     ratio = next(gate for gate in status["gates"] if gate["name"] == "CostToRevenueRatio")
     assert ratio["actual"] == pytest.approx(status["plan"]["costPerHour"] / 90, rel=1e-4)
+
+
+def test_the_samples_of_acting_are_planned_and_say_all_that_matters() -> None:
+    """Offline nothing runs, so what their comments promise of Ready is what the plan alone says."""
+    done = CliRunner().invoke(cli, ["plan", "-f", str(ACTING), "-o", "json"])
+    assert done.exit_code == 0, done.output
+
+    statuses = {item["metadata"]["name"]: item["status"] for item in json.loads(done.stdout)["items"]}
+    for status in statuses.values():
+        told = {entry["type"]: (entry["status"], entry["reason"]) for entry in status["conditions"]}
+        assert told["Ready"] == ("True", "PlanCurrent")
+        assert "Applied" not in told
+    assert statuses["qwen-72b-docs"]["plan"]["tensorParallel"] == 4
+    found = [validate(path.read_text(encoding="utf-8"), file=path.name) for path in sorted(ACTING.glob("*.yaml"))]
+    (policy,) = (entry.resource for each in found for entry in each.policies)
+    requests = {entry.resource.metadata.name: entry.resource.spec for each in found for entry in each.requests}
+    assert {name: idle_rules(spec, [policy]).policy for name, spec in requests.items()} == {
+        "llama-8b-chat": "ScaleToZero",
+        "qwen-72b-docs": "ScaleToFloor",
+    }
+    assert idle_rules(requests["qwen-72b-docs"], [policy]).gpu_utilization_below_percent == 20.0
+    assert {spec.mode for spec in requests.values()} == {"Apply"}
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)

@@ -3,6 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tests.support.acting_bodies import (
+    full_acting_request,
+    full_policy_idle,
+    full_policy_rollout,
+    full_queue_request,
+)
 from tests.support.live_bodies import full_inputs, full_live_request, full_query_request
 from tests.support.resources import Json, full_request
 
@@ -164,6 +170,9 @@ def full_policy(name: str = "full") -> Json:
                 "onUnknown": "Warn",
             },
             "inputs": full_inputs(),
+            "rollout": full_policy_rollout(),
+            "idle": full_policy_idle(),
+            "electricityPricePerKWh": 0.31,
             "priceSources": full_price_sources(),
             "prices": [
                 {
@@ -194,6 +203,8 @@ def full_resources() -> dict[str, list[Json]]:
             full_demand_request(),
             full_live_request(),
             full_query_request(),
+            full_acting_request(),
+            full_queue_request(),
         ],
         "GPUPool": full_pools(),
         "PlacementPolicy": [full_policy()],

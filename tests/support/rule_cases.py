@@ -2,6 +2,12 @@
 
 from typing import Any
 
+from tests.support.acting_bodies import (
+    BROKEN_ACTING_POLICIES,
+    BROKEN_ACTING_REQUESTS,
+    KEPT_ACTING_POLICIES,
+    KEPT_ACTING_REQUESTS,
+)
 from tests.support.kind_bodies import ROW, small_policy, small_pool, small_profile
 from tests.support.live_bodies import (
     BROKEN_INPUTS,
@@ -289,16 +295,22 @@ _KEPT_OTHERS: dict[str, Json] = {
 BROKEN: dict[str, tuple[Json, str, str]] = {
     **{
         name: (small_request(**changes), at, said)
-        for name, (changes, at, said) in (_BROKEN_REQUESTS | BROKEN_LIVE_REQUESTS).items()
+        for name, (changes, at, said) in (_BROKEN_REQUESTS | BROKEN_LIVE_REQUESTS | BROKEN_ACTING_REQUESTS).items()
     },
-    **{name: (small_policy(**changes), at, said) for name, (changes, at, said) in BROKEN_INPUTS.items()},
+    **{
+        name: (small_policy(**changes), at, said)
+        for name, (changes, at, said) in (BROKEN_INPUTS | BROKEN_ACTING_POLICIES).items()
+    },
     **_BROKEN_OTHERS,
 }
 """Bodies that break one rule, where the API server says it, what it says."""
 
 KEPT: dict[str, Json] = {
-    **{name: small_request(**changes) for name, changes in (_KEPT_REQUESTS | KEPT_LIVE_REQUESTS).items()},
-    **{name: small_policy(**changes) for name, changes in KEPT_INPUTS.items()},
+    **{
+        name: small_request(**changes)
+        for name, changes in (_KEPT_REQUESTS | KEPT_LIVE_REQUESTS | KEPT_ACTING_REQUESTS).items()
+    },
+    **{name: small_policy(**changes) for name, changes in (KEPT_INPUTS | KEPT_ACTING_POLICIES).items()},
     **_KEPT_OTHERS,
 }
 """Bodies close to these that break none."""

@@ -54,6 +54,9 @@ def awake_until(windows: Sequence[AwakeWindow], now: float) -> float | None:
     Args:
         windows: that `checked` lets pass.
         now: Unix seconds.
+
+    Raises:
+        InvalidRequestError: for what `checked` refuses.
     """
     if not windows:
         return None
@@ -168,10 +171,8 @@ def _last(cron: str, zone: str, now: float, seconds: float) -> float | None:
 
 def _begins(cron: str, zone: str, now: float) -> Iterator[float]:
     """Begins in order, from this moment on; where clocks go back, some that were shortly before it too."""
-    from cronsim import CronSim  # noqa: PLC0415 - most requests have no calendar
-
     moment = datetime.fromtimestamp(_before(now), tz=_zone(zone, field="timeZone"))
-    for begin in CronSim(cron, moment):
+    for begin in _coming(cron, moment, field="cron"):
         yield begin.timestamp()
 
 
@@ -181,15 +182,19 @@ def _before(now: float) -> float:
     return whole - 1.0 if whole == now else whole
 
 
-def _check_cron(window: AwakeWindow, *, field: str) -> None:
-    from cronsim import CronSim, CronSimError  # noqa: PLC0415 - as above
+def _coming(cron: str, moment: datetime, *, field: str) -> Iterator[datetime]:
+    from cronsim import CronSim, CronSimError  # noqa: PLC0415 - most requests have no calendar
 
     try:
-        begin = next(iter(CronSim(window.cron, datetime(2026, 1, 1, tzinfo=UTC))), None)
+        return CronSim(cron, moment)
     except CronSimError as error:
         reason = str(error).removeprefix("Bad ")
-        raise InvalidRequestError(field, got=f"{window.cron!r} ({reason})", wants=_WANTS_CRON) from None
-    if begin is None:
+        raise InvalidRequestError(field, got=f"{cron!r} ({reason})", wants=_WANTS_CRON) from None
+
+
+def _check_cron(window: AwakeWindow, *, field: str) -> None:
+    begins = _coming(window.cron, datetime(2026, 1, 1, tzinfo=UTC), field=field)
+    if next(begins, None) is None:
         raise InvalidRequestError(field, got=f"{window.cron!r}, a time that never comes", wants=_WANTS_CRON)
 
 

@@ -1,9 +1,12 @@
 """Whether two statuses say the same, so that an idle cluster sees no writes.
 
-When an input was read moves all the time and says nothing by itself: it is written along with what does.
+When an input was read moves all the time and says nothing by itself: it is written along with what does. So does what
+is counted or measured of a model's activity.
 """
 
+import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from placewright.api.live import LiveInput
@@ -20,7 +23,15 @@ _PROOF: Final = {
     "boundTokensPerSecond",
     "layoutsConsidered",
 }
-_PROOF_CONDITIONS: Final = {"Ready", "Feasible"}
+_PROOF_CONDITIONS: Final = {"Ready", "Feasible", "Planned"}
+
+LAST_ACTIVE_SECONDS: Final = 3600.0
+"""A model that is active all the time is written down as active so seldom, while nothing else changes."""
+
+# Of status.idle: what moves with every look.
+_IDLE_MOVES: Final = {"lastActive", "message", "signals", "suggestions", "avoidedDollars", "avoidedAsOf"}
+_PENDING: Final = {"RolloutPending", "RollingOut", "RolloutFailed"}
+_SPAN: Final = re.compile(r"\b\d+(?:\.\d+)? ?(?:ms|s|m|min|h|d)\b")
 
 
 def same_decision(old: Status | None, new: Status | None) -> bool:
@@ -28,8 +39,11 @@ def same_decision(old: Status | None, new: Status | None) -> bool:
 
     Where the plan and what is proved of it are the same, the figures of the proof do not count: a fleet's gap moves
     with every change of any of its requests. The age of inputs, what is observed, and what a server says of an input
-    that is away do not count either.
+    that is away do not count either; nor do the figures of an activity whose meaning stays, what a reap has saved so
+    far, and how long something has taken by now.
     """
+    if not _active_alike(old or {}, new or {}):
+        return False
     before, after = _lasting(_ageless(old or {})), _lasting(_ageless(new or {}))
     if _proved_plan(before) is not None and _proved_plan(before) == _proved_plan(after):
         before, after = _without_proof(before), _without_proof(after)
@@ -51,11 +65,42 @@ def _ageless(status: Status) -> Status:
         changed["demand"] = _without(status["demand"], {"asOf"})
     if status.get("observed"):
         changed["observed"] = {}  # that something is observed counts
-    conditions = [
-        {**entry, "message": ""} if entry.get("reason") in _INPUTS_AWAY else entry
-        for entry in status.get("conditions") or ()
-    ]
+    if status.get("rollout"):
+        changed["rollout"] = _spanless(status["rollout"])
+    if status.get("idle"):
+        changed["idle"] = _steady(status["idle"])
+    conditions = [_condition(entry) for entry in status.get("conditions") or ()]
     return _with_ageless_gates({**status, **changed, "conditions": conditions})
+
+
+def _condition(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    if entry.get("reason") in _INPUTS_AWAY or entry.get("type") == "Idle":
+        return {**entry, "message": ""}
+    return _spanless(entry) if entry.get("type") == "Applied" or entry.get("reason") in _PENDING else entry
+
+
+def _spanless(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Its texts without spans of time, which grow by themselves: `2 of 4 replicas Ready after 35 s`."""
+    texts = {name: _SPAN.sub("", data[name]) for name in ("message", "trouble") if data.get(name)}
+    return {**data, **texts}
+
+
+def _steady(idle: Status) -> Status:
+    """What an activity means: its state, which signal says what, and what is suggested."""
+    return {
+        **_without(idle, _IDLE_MOVES),
+        "signals": [(each.get("signal"), each.get("result")) for each in idle.get("signals") or ()],
+        "suggestions": [each.get("action") for each in idle.get("suggestions") or ()],
+    }
+
+
+def _active_alike(old: Status, new: Status) -> bool:
+    """Whether both have seen the model active at about the same time, or at none."""
+    before, after = ((status.get("idle") or {}).get("lastActive") for status in (old, new))
+    if before is None or after is None:
+        return before is after
+    apart = datetime.fromisoformat(after) - datetime.fromisoformat(before)
+    return abs(apart.total_seconds()) < LAST_ACTIVE_SECONDS
 
 
 def _with_ageless_gates(part: Status) -> Status:

@@ -96,3 +96,98 @@ def test_the_owner_of_a_request_is_told_of_what_means_nothing() -> None:
     (note,) = to_request(parse(body)).notes
 
     assert note.endswith("it is passed over")
+
+
+# ------------------------------------------------------------------------------------------ what is done to workloads
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({}, ""),
+        ({"pause": "the fair is on"}, "the fair is on"),
+        ({"pause": ""}, "nobody says why"),
+        ({"pause": "\x00\n"}, "nobody says why"),
+        ({"pause": "False"}, ""),
+        ({"pause": "x" * 300}, "x" * 256),
+    ],
+)
+def test_a_pause_says_why(given: dict[str, str], why: str) -> None:
+    assert annotations.pause_of(annotated(**given)) == why
+
+
+@pytest.mark.parametrize(("value", "plan"), [(PLAN, PLAN), ("", ""), ("yes", ""), (f"{PLAN}/1", "")])
+def test_a_retry_names_its_plan(value: str, plan: str) -> None:
+    assert annotations.retry_of(annotated(retry=value)) == plan
+
+
+def test_a_word_that_wakes_is_any_text() -> None:
+    assert annotations.wake_of(annotated()) == ""
+    assert annotations.wake_of(annotated(wake=" 2026-11-21T10:00:00Z\n")) == "2026-11-21T10:00:00Z"
+    assert len(annotations.wake_of(annotated(wake="é" * 5000))) == annotations.MAX_WORD
+
+
+@pytest.mark.parametrize(
+    ("given", "forbidden"),
+    [
+        ({}, False),
+        ({"do_not_reap": "true"}, True),
+        ({"do_not_reap": ""}, True),
+        ({"do_not_reap": "no"}, True),
+        ({"do_not_reap": "false"}, False),
+        ({"do_not_reap": " FALSE "}, False),
+        ({"exclude_until": "2026-12-24T00:00:00Z"}, False),
+        ({"exclude_until": "Christmas"}, True),  # somebody meant to
+        ({"exclude_until": "2026-02-30T00:00:00Z"}, True),
+    ],
+)
+def test_a_reap_is_forbidden_by_anything_but_false(given: dict[str, str], forbidden: bool) -> None:  # noqa: FBT001 - a case
+    assert annotations.do_not_reap(annotated(**given)) is forbidden
+
+
+def test_times_are_read_with_their_zone() -> None:
+    assert annotations.exclude_until(annotated(exclude_until="2026-11-21T11:00:00.5+01:00")) == 1795255200.5
+    assert annotations.exclude_until(annotated(exclude_until="2026-11-21")) is None
+    assert annotations.exclude_until(annotated()) is None
+    assert annotations.brake_released_at(annotated(brake_released_at="2026-11-21T10:00:00Z")) == 1795255200.0
+    assert annotations.brake_released_at(annotated(brake_released_at="now")) is None
+
+
+def test_none_of_these_is_a_reason_to_plan_and_all_are_seen() -> None:
+    nothing = annotated()
+    for name in annotations.ACTING:
+        given = {"metadata": {"annotations": {name: "x"}}}
+        assert annotations.commands_digest(given) == annotations.commands_digest(nothing)
+        assert annotations.acting_digest(given) != annotations.acting_digest(nothing)
+    for name in annotations.COMMANDS:
+        given = {"metadata": {"annotations": {name: "x"}}}
+        assert annotations.acting_digest(given) == annotations.acting_digest(nothing)
+    assert annotations.acting_digest(annotated(actor="me")) == annotations.acting_digest(nothing)
+
+
+def test_what_means_nothing_is_told_in_one_line_each() -> None:
+    good = annotated(pause="", retry=PLAN, wake="now", do_not_reap="", exclude_until="2026-12-24T00:00:00Z")
+    bad = annotated(retry="yes", wake=" ", exclude_until="Christmas")
+
+    assert annotations.faults_of(good) == ()
+    assert annotations.faults_of(bad) == (
+        (
+            "metadata.annotations[placewright.dev/retry]: got 'yes', wants the id of a plan such as 'p-3f9c2a';"
+            " it is passed over"
+        ),
+        (
+            "metadata.annotations[placewright.dev/wake]: got ' ', wants any text that was not there before;"
+            " it is passed over"
+        ),
+        (
+            "metadata.annotations[placewright.dev/exclude-until]: got 'Christmas', wants a time such as"
+            " 2026-11-21T10:00:00Z; until it is mended, nothing is reaped"
+        ),
+    )
+    assert annotations.policy_faults_of(annotated(brake_released_at="2026-11-21T10:00:00Z")) == ()
+    assert annotations.policy_faults_of(annotated(brake_released_at="now")) == (
+        (
+            "metadata.annotations[placewright.dev/brake-released-at]: got 'now', wants a time such as"
+            " 2026-11-21T10:00:00Z; it is passed over"
+        ),
+    )
