@@ -97,6 +97,7 @@ DEFAULT_PRICE_DIR = "/etc/placewright/prices"
     help="Price sources read files of this folder and no others.",
 )
 @run_options.live_inputs
+@run_options.acting
 @run_options.audit
 @click.option(
     "--log-format",
@@ -128,6 +129,8 @@ def run(*, namespaces: tuple[str, ...], log_format: str, log_level: str, **told:
     from placewright.telemetry.logs import configure_logging  # noqa: PLC0415
 
     configure_logging(text=log_format == "text", level=log_level)
+    if told["apply_namespaces"] and not told["apply"]:
+        raise click.UsageError("--apply-namespace wants --apply")
     options = OperatorOptions(namespaces=tuple(dict.fromkeys(namespaces)), **told)
     try:
         asyncio.run(run_operator(options))

@@ -1,4 +1,4 @@
-"""Options of `placewright run` about live inputs and the audit trail. Secrets come by file or environment alone."""
+"""Options of `placewright run` about live inputs, acting and the audit trail. Secrets come by file or environment."""
 
 from typing import Final
 
@@ -55,6 +55,39 @@ _LIVE_INPUTS: Final = (
 def live_inputs(command: Command) -> Command:
     """Where live figures are read, and how often."""
     return with_options(command, _LIVE_INPUTS)
+
+
+_ACTING: Final = (
+    click.option(
+        "--apply",
+        is_flag=True,
+        envvar="PLACEWRIGHT_APPLY",
+        help="Let requests with mode Apply drive their workloads. Default: only recommend and report.",
+    ),
+    click.option(
+        "--apply-namespace",
+        "apply_namespaces",
+        metavar="NAME",
+        multiple=True,
+        envvar="PLACEWRIGHT_APPLY_NAMESPACES",
+        help="With --apply: act in this namespace only; repeatable. Default: in all that are served.",
+    ),
+    click.option(
+        "--act-interval",
+        "act_interval_seconds",
+        type=click.FloatRange(0.2, 3600.0),
+        default=5.0,
+        show_default=True,
+        metavar="SECONDS",
+        envvar="PLACEWRIGHT_ACT_INTERVAL",
+        help="Between two looks at what runs and what idles; changes are looked at sooner.",
+    ),
+)
+
+
+def acting(command: Command) -> Command:
+    """Whether workloads may be changed, where, and how often they are looked at."""
+    return with_options(command, _ACTING)
 
 
 _AUDIT: Final = (

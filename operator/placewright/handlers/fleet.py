@@ -217,7 +217,7 @@ class Fleet:
         looked_up = await live.prepare()
         await self._parts.members.read(survey, live.in_force())
         await live.look()
-        world = await self._parts.members.world(survey, datetime.now(UTC), live=live.in_force(), steering=live.ramps)
+        world = await self._parts.members.world(survey, datetime.now(UTC), live=live.in_force(), steering=live.steering)
         planned = await self._parts.solutions.decide(world.snapshot)
         changed, brief = await self._changed(world, planned)
         unwritten = await self._act(survey, changed)

@@ -14,7 +14,7 @@ from placewright.core.live_inputs import usable
 from placewright.core.model import NO_OBSERVATION, Decision, Observation, Plan, Reading
 from placewright.handlers.gate_watch import GateWatch
 from placewright.handlers.live_views import LiveView
-from placewright.handlers.members import Member, Members
+from placewright.handlers.members import Member, Members, Steering
 from placewright.handlers.ramps import Ramps
 from placewright.telemetry.live_figures import InputFigure, InputName, LiveFigures
 from placewright.telemetry.views import Key
@@ -82,6 +82,7 @@ class FleetLive:
         members: all that are planned together.
         figures: their live figures, or None for as long as there are none.
         ramps: their ramps.
+        steering: what plans members count as having, and what serves beside them; None: as the ramps have it.
         now: Unix seconds.
     """
 
@@ -91,12 +92,14 @@ class FleetLive:
         members: Members,
         figures: Callable[[], Figures | None],
         ramps: Ramps,
+        steering: Steering | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._members = members
         self._figures = figures
         self._now = now
         self.ramps = ramps
+        self.steering: Steering = steering or ramps
         self._gates = GateWatch()
 
     # ------------------------------------------------------------------------------------------------ one round

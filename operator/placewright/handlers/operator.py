@@ -10,6 +10,7 @@ from typing import Any
 from placewright import __version__
 from placewright.core.errors import PlacewrightError
 from placewright.handlers import readiness, watching, worker
+from placewright.handlers.acting.checkpoints import Pass, passed
 from placewright.handlers.auditor import trail_of
 from placewright.handlers.options import OperatorOptions
 from placewright.handlers.solver import FleetEntry, SolveEntry
@@ -105,6 +106,8 @@ class Operator:
         tasks.append(_spawn(parts.prices.run(), "prices"))
         tasks.append(_spawn(parts.live.run(), "live inputs"))
         tasks.append(_spawn(parts.fleet.run(), "fleet"))
+        tasks.append(_spawn(parts.acting.run(), "acting"))
+        tasks.append(_spawn(parts.acting.observing.run(), "workloads"))
         known = _spawn(parts.surveyor.known(), "rules")
         await asyncio.wait({known, stopped, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         if not known.done():
@@ -145,7 +148,11 @@ async def _ended(tasks: _Tasks) -> None:
 
 
 async def run_operator(
-    options: OperatorOptions, *, entry: SolveEntry = worker.solve, fleet_entry: FleetEntry = worker.solve_fleet
+    options: OperatorOptions,
+    *,
+    entry: SolveEntry = worker.solve,
+    fleet_entry: FleetEntry = worker.solve_fleet,
+    checkpoint: Pass = passed,
 ) -> None:
     """Runs the operator until a signal.
 
@@ -153,6 +160,7 @@ async def run_operator(
         options: what it was told.
         entry: what a solver process runs for one request; tests give one that hangs or dies.
         fleet_entry: what it runs for a part of the fleet; likewise.
+        checkpoint: told of the moments of a cycle of acting; tests end the process at one.
 
     Raises:
         CredentialsError: no usable credentials.
@@ -165,5 +173,6 @@ async def run_operator(
     access = access_for(options.kubeconfig, options.context)
     async with access.session() as session:
         client = KubeClient(session, access.server)
-        wiring = Wiring(options, Outside(client=client, entry=entry, fleet_entry=fleet_entry, trail=trail))
+        outside = Outside(client=client, entry=entry, fleet_entry=fleet_entry, trail=trail, checkpoint=checkpoint)
+        wiring = Wiring(options, outside)
         await Operator(wiring, access=access, client=client).run()

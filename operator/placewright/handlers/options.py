@@ -32,6 +32,9 @@ class OperatorOptions:
         prometheus_ca_file: authorities that sign its certificate; None: the system's.
         prometheus_timeout_seconds: of one query.
         inputs_interval_seconds: between two readings of live figures.
+        apply: whether workloads may be changed: requests in mode Apply are rolled out, idle ones reaped.
+        apply_namespaces: only in these; empty: in all that are served.
+        act_interval_seconds: between two looks at what runs and what idles, where nothing changes.
         audit_dir: of the audit journal; None: none is kept.
         audit_stdout: whether records go to standard output too.
         audit_s3_bucket: gets the journal too; None: no bucket.
@@ -59,6 +62,9 @@ class OperatorOptions:
     prometheus_ca_file: str | None = None
     prometheus_timeout_seconds: float = 10.0
     inputs_interval_seconds: float = 30.0
+    apply: bool = False
+    apply_namespaces: tuple[str, ...] = ()
+    act_interval_seconds: float = 5.0
     audit_dir: str | None = None
     audit_stdout: bool = False
     audit_s3_bucket: str | None = None

@@ -23,6 +23,7 @@ from placewright.kube.client import GPU_POOLS, NODES, PODS, POLICIES, PROFILES
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_OURS = "placewright.dev/"
 _NODES_ASKED_ONE_BY_ONE = 16  # for more Nodes one LIST of all Pods costs less than one for each
 
 
@@ -263,6 +264,9 @@ def _reader(parse: Callable[[Json], Model]) -> Callable[[Json], Known[Model]]:
     def read(item: Json) -> Known[Model]:
         metadata = item["metadata"]
         kept = {name: metadata[name] for name in ("name", "labels", "generation") if name in metadata}
+        asked = {name: text for name, text in (metadata.get("annotations") or {}).items() if name.startswith(_OURS)}
+        if asked:
+            kept["annotations"] = asked
         model, fault = None, None
         try:
             body: Json = {name: item[name] for name in ("apiVersion", "kind", "spec") if name in item}

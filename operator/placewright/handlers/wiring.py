@@ -9,6 +9,11 @@ from pathlib import Path
 from placewright import __version__
 from placewright.api.annotations import actor_of
 from placewright.core.model import Request, Snapshot
+from placewright.handlers.acting import assembly
+from placewright.handlers.acting.checkpoints import Pass, passed
+from placewright.handlers.acting.loop import Acting
+from placewright.handlers.acting.reporting import Told
+from placewright.handlers.acting.steering import WithLeftovers
 from placewright.handlers.auditor import Auditor
 from placewright.handlers.cache import Json, ObjectCache, key_of
 from placewright.handlers.fleet import Fleet, FleetParts
@@ -34,6 +39,7 @@ from placewright.handlers.surveyor import Surveyor
 from placewright.kube.client import KubeClient
 from placewright.kube.events import EventRecorder, TokenBucket, Transition
 from placewright.kube.status import WriteResult
+from placewright.telemetry.acting_figures import ActingFigures, ActingState
 from placewright.telemetry.audit import AuditTrail
 from placewright.telemetry.health import Health, Heartbeats
 from placewright.telemetry.live_figures import LiveFigures
@@ -61,12 +67,14 @@ class Outside:
         entry: what a solver process runs for a request that is decided alone.
         fleet_entry: what it runs for requests that are decided together.
         trail: the audit trail.
+        checkpoint: told of the moments of a cycle of acting; tests end the process at one.
     """
 
     client: KubeClient
     entry: SolveEntry
     fleet_entry: FleetEntry
     trail: AuditTrail
+    checkpoint: Pass = passed
 
 
 class Wiring:
@@ -109,6 +117,7 @@ class Wiring:
         self.live = self._make_live()
         self.fleet = self._make_fleet()
         self.reconciler = self._make_reconciler()
+        self.acting = self._make_acting(outside.checkpoint)
         self.intake = Intake(cache=self.cache, queue=self.queue, supersede=self.reconciler.supersede)
         self.health = Health(self._heartbeats, relist_seconds=options.resync_seconds, notices=self._notices)
 
@@ -143,6 +152,8 @@ class Wiring:
                 fleet=lambda: self.fleet.report,
                 live=self._figures,
                 audit=self.trail.state,
+                acting=self._acting_figures,
+                acting_state=self._acting_state,
             ),
         )
 
@@ -207,7 +218,12 @@ class Wiring:
                 solutions=self.fleet_solutions,
                 publisher=publisher,
                 kinds=kinds,
-                live=FleetLive(members=members, figures=lambda: self.live, ramps=ramps),
+                live=FleetLive(
+                    members=members,
+                    figures=lambda: self.live,
+                    ramps=ramps,
+                    steering=WithLeftovers(ramps, lambda: self.acting.leftovers),
+                ),
             ),
             ready=lambda: self.intake.list_ok_at is not None,
             backlog=lambda: self.queue.waiting_since() is not None,
@@ -228,6 +244,28 @@ class Wiring:
             recorded=self.auditor.written,
         )
 
+    def _make_acting(self, checkpoint: Pass) -> Acting:
+        return assembly.assemble(
+            self.options,
+            assembly.Around(
+                client=self._client,
+                cache=self.cache,
+                members=self.members,
+                surveyor=self.surveyor,
+                told=Told(
+                    recorder=self.recorder,
+                    counters=self.metrics.acting,
+                    record=self.trail.record,
+                    count=self._on_write,
+                ),
+                own=self._own,
+                observe=self.metrics.query_answered,
+                ready=lambda: self.intake.list_ok_at is not None,
+                left=self.fleet.trigger,
+                checkpoint=checkpoint,
+            ),
+        )
+
     def _longest_gap_seconds(self) -> float:
         """Between two looks at a ramp while all is well: a cycle with queries that take as long as they may."""
         options = self.options
@@ -246,13 +284,16 @@ class Wiring:
 
     def _on_survey(self) -> None:
         self.fleet.trigger()
+        self.acting.trigger()
 
     def _on_seen(self, resource: Json) -> None:
         self.auditor.seen(resource)
         self.fleet.seen(resource)
+        self.acting.seen(resource)
 
     def _on_gone(self, key: Key) -> None:
         self.fleet.gone(key)
+        self.acting.gone(key)
 
     def _on_refused(self, key: Key, line: str) -> None:
         """A rollback was asked for that cannot be: an Event, a record and a log line say so."""
@@ -284,6 +325,12 @@ class Wiring:
 
     def _figures(self, key: Key) -> LiveFigures | None:
         return self.fleet.figures(key)
+
+    def _acting_figures(self, key: Key) -> ActingFigures | None:
+        return self.acting.figures(key)
+
+    def _acting_state(self) -> ActingState | None:
+        return self.acting.state()
 
     def _pool_views(self) -> Collection[PoolView]:
         return [pool_view_of(known.resource) for known in self.surveyor.pools.objects()]

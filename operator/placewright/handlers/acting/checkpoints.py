@@ -2,31 +2,30 @@
 
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Final
+
+from placewright.kube import act
 
 
 class Checkpoint(StrEnum):
-    """A moment; each is passed again and again."""
+    """A moment besides those of `kube.act`, each of which is passed again and again."""
 
-    DECIDED = "decided"  # a step has actions, and nothing of it is done
-    CHECKED = "checked"  # the newest request still wants them
-    BEFORE_SCALE = "before-scale"
-    AFTER_SCALE = "after-scale"
-    BEFORE_WEIGH = "before-weigh"
-    AFTER_WEIGH = "after-weigh"
-    BEFORE_REMOVE = "before-remove"
-    AFTER_REMOVE = "after-remove"
-    BEFORE_REAP = "before-reap"
+    DECIDED = "decided"  # a step has actions, and nothing of it is done or told
+    BEFORE_REPORT = "before-report"
+    AFTER_REPORT = "after-report"
+    BEFORE_REAP = "before-reap"  # fresh figures say so, and it was told
     AFTER_REAP = "after-reap"
     BEFORE_WAKE = "before-wake"
     AFTER_WAKE = "after-wake"
-    BEFORE_REPORT = "before-report"
-    AFTER_REPORT = "after-report"
 
 
-Pass = Callable[[Checkpoint], None]
+NAMES: Final = (*act.CHECKPOINTS, *map(str, Checkpoint))
+"""All of them."""
+
+Pass = Callable[[str], None]
 """Told of each moment as it comes."""
 
 
-def passed(checkpoint: Checkpoint) -> None:
+def passed(checkpoint: str) -> None:
     """Nobody waits for any."""
     del checkpoint

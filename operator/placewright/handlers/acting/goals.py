@@ -84,3 +84,19 @@ def replicas_of(units: tuple[Unit, ...]) -> int:
 def cost_per_hour(stored: Stored) -> float:
     """USD per hour of the plan; 0 without one."""
     return 0.0 if stored.plan is None else float(stored.plan.get("costPerHour") or 0.0)
+
+
+def floor_cost_per_hour(stored: Stored, replicas: int) -> float:
+    """USD per hour of so many replicas of the plan, those with the most traffic first.
+
+    Args:
+        stored: with a plan, or without: then they cost nothing.
+        replicas: that stay.
+    """
+    layouts = sorted((stored.plan or {}).get("layouts") or (), key=lambda each: -float(each.get("weight") or 0.0))
+    left, cost = replicas, 0.0
+    for layout in layouts:
+        kept = min(left, int(layout.get("replicas") or 0))
+        cost += kept * float(layout.get("costPerHour") or 0.0)
+        left -= kept
+    return cost

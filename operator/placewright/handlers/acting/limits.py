@@ -107,9 +107,7 @@ def held(step: RolloutStep, doing: Doing, brake: Brake) -> bool:
     return brake.engaged and doing is Doing.ROLLOUT and step.phase is not RolloutPhase.FAILED and bool(step.actions)
 
 
-def doing_of(
-    *, emptied: bool, reaping: bool, waking: bool, rolled_out: bool
-) -> Doing:
+def doing_of(*, emptied: bool, reaping: bool, waking: bool, rolled_out: bool) -> Doing:
     """What a step of a request is.
 
     Args:

@@ -1,11 +1,13 @@
 """What runs, as the cluster shows it: our workloads, routes and Pods, targets of workloadRef, and who scales them.
 
-Read only where the operator acts. A kind that the API server does not serve has no objects.
+Pods of ours are read always, for what they say of idling; all else only where the operator acts. A kind that the API
+server does not serve has no objects.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import partial
 from typing import Any, Final
 
@@ -24,6 +26,15 @@ _SERVERS: Final = Kind(plural="pods", group="api/v1", label_selector=f"{LAYOUT_L
 """Pods of ours that answer requests, one of each replica."""
 
 
+class Access(StrEnum):
+    """Whether workloads of a namespace may be touched."""
+
+    FULL = "Full"
+    OFF = "Off"  # nobody allowed it
+    REFUSED = "Refused"  # a right is missing
+    PENDING = "Pending"  # not known yet
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """A Pod of ours that answers requests.
@@ -34,6 +45,7 @@ class Server:
         layout: the label with its layout.
         name: of the Pod.
         started_at: Unix seconds; None: not yet.
+        ready: whether it is Ready.
         going: whether it is being deleted.
     """
 
@@ -42,6 +54,7 @@ class Server:
     layout: str
     name: str
     started_at: float | None
+    ready: bool
     going: bool
 
 
@@ -69,9 +82,12 @@ class Observing:
 
     Args:
         transport: the API server.
-        namespaces: that are acted in; empty: all.
-        changed: called when there is something new to see.
+        namespaces: that are served; empty: all.
+        acts: those of them that are acted in, empty: all; None: nothing is acted.
         resync_seconds: between two full LISTs of each kind.
+
+    Attributes:
+        changed: called when there is something new to see.
     """
 
     def __init__(
@@ -79,12 +95,13 @@ class Observing:
         transport: ReadTransport,
         *,
         namespaces: tuple[str, ...],
-        changed: Callable[[], None],
+        acts: tuple[str, ...] | None,
         resync_seconds: float,
     ) -> None:
-        self._scopes = namespaces or ("",)
+        self._scopes = () if acts is None else acts or namespaces or ("",)
+        self._served = namespaces or ("",)
         self._make = partial(Reflector, transport=transport, changed=self._news, resync_seconds=resync_seconds)
-        self._changed = changed
+        self.changed: Callable[[], None] = _nobody
         self._observed: Observed | None = None
         self._workloads: list[Reflector[Any]] = [
             *self._reflectors(DEPLOYMENTS, partial(workload_of, "Deployment")),
@@ -93,12 +110,15 @@ class Observing:
         self._routes = self._reflectors(HTTP_ROUTES, route_of)
         self._autoscalers = self._reflectors(HPAS, autoscaler_of)
         self._scaled = self._reflectors(SCALED_OBJECTS, scaled_object_of)
-        self._servers = self._reflectors(_SERVERS, _server_of)
+        self._servers = self._reflectors(_SERVERS, server_of, scopes=self._served)
         self._referred: dict[str, list[Reflector[Any]]] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
-    def _reflectors(self, kind: Kind, trim: Callable[[Json], Any]) -> list[Reflector[Any]]:
-        return [self._make(kind.inside(scope), trim=trim) for scope in self._scopes]
+    def _reflectors(
+        self, kind: Kind, trim: Callable[[Json], Any], scopes: tuple[str, ...] | None = None
+    ) -> list[Reflector[Any]]:
+        found = self._scopes if scopes is None else scopes
+        return [self._make(kind.inside(scope), trim=trim) for scope in found]
 
     @property
     def _all(self) -> list[Reflector[Any]]:
@@ -124,17 +144,26 @@ class Observing:
                 for reflector in self._referred[name]:
                     self._tasks.create_task(reflector.run())
 
-    def fault(self, namespace: str) -> tuple[str, bool]:
-        """Why nothing may be acted in a namespace, in one line, and whether a right is missing; empty: nothing is."""
-        if "" not in self._scopes and namespace not in self._scopes:
-            return f"the operator acts in the namespaces {', '.join(self._scopes)} alone (--apply-namespace)", False
+    def access(self, namespace: str) -> tuple["Access", str]:
+        """Whether workloads of a namespace may be touched, and why not in one line."""
         asked = [each for each in self._all if each.kind.namespace in {"", namespace}]
+        pending = next((each for each in asked if each.reading is Reading.PENDING), None)
+        if pending is not None:
+            return Access.PENDING, f"{pending.kind.plural} are not read yet"
+        if not self._scopes:
+            return Access.OFF, (
+                "the operator may not change workloads: set apply.enabled=true in the values of its chart (--apply)"
+            )
+        if "" not in self._scopes and namespace not in self._scopes:
+            return Access.OFF, (
+                f"the operator changes workloads in {', '.join(self._scopes)} alone: add {namespace} to"
+                " apply.namespaces in the values of its chart (--apply-namespace)"
+            )
         refused = next((each for each in asked if each.reading is Reading.REFUSED), None)
         if refused is not None:
             where = f" in namespace {refused.kind.namespace}" if refused.kind.namespace else ""
-            return f"the operator lacks the right to list and watch {refused.kind.plural}{where}", True
-        pending = next((each for each in asked if each.reading is Reading.PENDING), None)
-        return ("" if pending is None else f"{pending.kind.plural} are not read yet"), False
+            return Access.REFUSED, f"the operator lacks the right to list and watch {refused.kind.plural}{where}"
+        return Access.FULL, ""
 
     def take(self, kind: str, body: Json) -> None:
         """Takes in an object that we have written, before the watch tells of it."""
@@ -155,7 +184,7 @@ class Observing:
 
     def _news(self) -> None:
         self._observed = None
-        self._changed()
+        self.changed()
 
     def _look(self) -> Observed:
         targets: dict[Target, Workload] = {}
@@ -181,11 +210,16 @@ class Observing:
         )
 
 
+def _nobody() -> None:
+    """Nobody wants to know."""
+
+
 def _objects(reflectors: Iterable[Reflector[Any]]) -> list[Any]:
     return [value for reflector in reflectors for value in reflector.objects()]
 
 
-def _server_of(pod: Json) -> Server:
+def server_of(pod: Json) -> Server:
+    """Cut a Pod down."""
     metadata, labels = pod["metadata"], pod["metadata"].get("labels") or {}
     return Server(
         namespace=metadata.get("namespace", ""),
@@ -193,5 +227,9 @@ def _server_of(pod: Json) -> Server:
         layout=labels.get(LAYOUT_LABEL, ""),
         name=metadata["name"],
         started_at=seconds_of(str((pod.get("status") or {}).get("startTime", ""))),
+        ready=any(
+            each.get("type") == "Ready" and each.get("status") == "True"
+            for each in (pod.get("status") or {}).get("conditions") or ()
+        ),
         going="deletionTimestamp" in metadata,
     )

@@ -129,9 +129,7 @@ class Readings:
             raise known.request
         return known.request
 
-    def move(
-        self, key: Key, subject: Subject, around: Around, stored: Stored, standing: Collection[str]
-    ) -> Move:
+    def move(self, key: Key, subject: Subject, around: Around, stored: Stored, standing: Collection[str]) -> Move:
         """The plan of its status as objects, and the plan before while a ramp runs.
 
         Args:
@@ -177,7 +175,7 @@ def _lifeless(parsed: PlacementRequest) -> PlacementRequest:
     spec = parsed.spec
     workload: Traffic = spec.workload
     if workload.demand_from is not None:
-        row = next(iter(spec.performance.measurements or ()), None) if spec.performance is not None else None
+        row = next(iter(spec.performance.measurements or ()), None)
         sizes = (1, 1) if row is None else (row.input_tokens, row.output_tokens)
         given = {"input_tokens": workload.input_tokens or sizes[0], "output_tokens": workload.output_tokens or sizes[1]}
         workload = workload.model_copy(update={"demand_from": None, **given})

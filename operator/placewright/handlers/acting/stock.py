@@ -4,10 +4,10 @@ A request counts with what its plan wants or what runs of it, whichever is more:
 also after a reap, is no room for a move.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from placewright.core.model import Goal, Pool, Running, Unit
+from placewright.core.model import Pool, Running, Unit
 from placewright.core.stock import Stock
 from placewright.handlers.ledger import Holding
 from placewright.telemetry.views import Key
@@ -83,7 +83,6 @@ def _enter(stock: Stock, key: Key, claim: Claim) -> None:
         stock.hold((key, name), pools, max(replicas, stock.held((key, name), pools) if replicas else 0))
 
 
-def leftover(goal: Goal, running: Iterable[Running]) -> tuple[Running, ...]:
-    """What still runs and is not of the plan that stands, nor of the one before while a ramp runs."""
-    wanted = {unit.name for unit in (*goal.units, *goal.before)}
+def leftover(wanted: Collection[str], running: Iterable[Running]) -> tuple[Running, ...]:
+    """What still runs and is not of these units."""
     return tuple(each for each in running if each.name not in wanted and each.replicas > 0)

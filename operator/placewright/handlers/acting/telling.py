@@ -84,7 +84,10 @@ def _of_rollout(old: Status, new: Status) -> Iterator[News]:
     details = {name: new[name] for name in ("planId", "phase", "workloads", "failures", "trouble") if name in new}
     if plan and plan != old.get("planId"):
         yield News(
-            reason="RolloutStarted", message=f"{plan}: {message}", kind=EntryKind.MOVE, details={**details, "from": old.get("planId", "")}
+            reason="RolloutStarted",
+            message=f"{plan}: {message}",
+            kind=EntryKind.MOVE,
+            details={**details, "from": old.get("planId", "")},
         )
     failures = int(new.get("failures") or 0)
     if phase == RolloutPhase.FAILED and (old.get("planId") != plan or failures > int(old.get("failures") or 0)):
@@ -117,7 +120,11 @@ def _of_idle(old: Status, new: Status) -> Iterator[News]:
         yield News(reason="Woken", cause=_cause(old, new), **told)
     seconds = new.get("timeToReadySeconds")
     if seconds is not None and (old.get("timeToReadySeconds"), old.get("wakeBegan")) != (seconds, new.get("wakeBegan")):
-        yield News(reason="WakeReady", seconds=float(seconds), **{**told, "message": f"all replicas Ready {seconds:g} s after the wake"})
+        yield News(
+            reason="WakeReady",
+            seconds=float(seconds),
+            **{**told, "message": f"all replicas Ready {seconds:g} s after the wake"},
+        )
 
 
 def _cause(old: Status, new: Status) -> WakeCause:
