@@ -82,21 +82,21 @@ blocks a request, and with 4 when a request newly has no plan. What has none on 
 
 | question | command |
 |---|---|
-| what burns money now, and since when | `idle`, `idle -A -o wide`, `kubectl get plr -A -o yaml \| placewright idle -f -` |
+| what burns money now, and since when | `idle`, `idle -A -o wide`, `idle -f FILE` with statuses |
 | the same where no operator looks | `idle -A --prometheus-url URL` |
 | why one request idles or not, and what wakes it | `idle NAME` |
 | get a reaped model back, and wait for it | `wake NAME --wait` |
 | touch nothing of one request, of the fleet | `pause NAME --reason TEXT`, `pause --fleet` |
 | go on; try a failed rollout again; release the brake | `resume NAME`, `resume --fleet` |
 
-These commands write annotations and nothing else, with the name of who did it in `placewright.dev/actor`, and never over
-a change that they have not seen; done twice they do no more than once. Whoever may patch PlacementRequests may use them,
-and whoever may patch PlacementPolicies with `--fleet`.
+These commands write annotations and nothing else, with the name of who did it in `placewright.dev/actor`, and never
+over a change that they have not seen; done twice they do no more than once. Whoever may patch PlacementRequests may use
+them, and whoever may patch PlacementPolicies with `--fleet`.
 
 `idle` never guesses: a model with missing, stale or partial figures is listed as not known, with the reason. With
-`--prometheus-url` the request's own rules count (window, names of metrics), the defaults where it has none; replicas are
-those of `status.rollout`, else those of the plan: a server that shows no metrics makes it not known. `$/h` is the cost
-of the plan. `burnt` counts it since the last activity, as far back as that is known. `idle -o json` prints an
+`--prometheus-url` the request's own rules count (window, names of metrics), the defaults where it has none. Replicas
+are those of `status.rollout`, else those of the plan, and one that shows no metrics makes the model not known. `$/h` is
+the cost of the plan; `burnt` counts it since the last activity, as far back as that is known. `idle -o json` prints an
 `IdleReport`: `items` with `burnsPerHour`, `source` (`Status` or `Prometheus`) and `idle` as in the status, and `fleet`
 with the sums.
 
