@@ -7,7 +7,7 @@ import pytest
 
 from tests.controlplane.processes import wait_until
 from tests.controlplane.rest import Api, ApiError
-from tests.support.chart_site import FLEET_KINDS, Site
+from tests.support.chart_site import FLEET_KINDS, Site, make_person
 from tests.support.requests import PATH
 
 Json = dict[str, Any]
@@ -182,21 +182,6 @@ def test_people_get_roles_by_the_standard_ones(site: Site) -> None:
         as_person("editor").patch(f"{path}/chat/status", {"status": {"observedGeneration": 7}})
     assert refused.value.status == 403
     site.plane.admin.delete(f"{path}/chat")
-
-
-def make_person(site: Site, role: str, bindings: str) -> None:
-    """Somebody with the chart's role of this name, bound in a namespace or in the cluster."""
-    site.plane.admin.create(f"/api/v1/namespaces/{site.namespace}/serviceaccounts", {"metadata": {"name": role}})
-    binding = {
-        "metadata": {"name": f"{site.namespace}-{role}"},
-        "roleRef": {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "ClusterRole",
-            "name": f"{site.namespace}-placewright-{role}",
-        },
-        "subjects": [{"kind": "ServiceAccount", "name": role, "namespace": site.namespace}],
-    }
-    site.plane.admin.create(f"/apis/rbac.authorization.k8s.io/v1/{bindings}", binding)
 
 
 def test_people_of_the_fleet_are_bound_in_the_cluster(site: Site) -> None:

@@ -120,3 +120,18 @@ class Site:
             for path in paths
             for item in self.plane.admin.items(path + label)
         }
+
+
+def make_person(site: Site, role: str, bindings: str) -> None:
+    """Somebody with the chart's role of this name, bound in a namespace or in the cluster."""
+    site.plane.admin.create(f"/api/v1/namespaces/{site.namespace}/serviceaccounts", {"metadata": {"name": role}})
+    binding = {
+        "metadata": {"name": f"{site.namespace}-{role}"},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": f"{site.namespace}-placewright-{role}",
+        },
+        "subjects": [{"kind": "ServiceAccount", "name": role, "namespace": site.namespace}],
+    }
+    site.plane.admin.create(f"/apis/rbac.authorization.k8s.io/v1/{bindings}", binding)
