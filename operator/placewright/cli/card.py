@@ -7,6 +7,7 @@ from placewright.cli.fleet_fields import fleet_proof, member_fields
 from placewright.cli.gate_fields import blocked_fields, gate_fields
 from placewright.cli.planning import Planned
 from placewright.cli.progress import figure
+from placewright.cli.running_fields import running_fields
 from placewright.cli.screen import Column, Field, Screen, Tone
 from placewright.core.model import (
     Decision,
@@ -82,7 +83,7 @@ def show(screen: Screen, result: Planned, *, wide: bool) -> None:
     entries += [*gate_fields(decision.gates), *blocked_fields(decision), *proof_fields(decision, result.seconds)]
     entries += [*member_fields(decision), *change_fields(decision)]
     if wide:
-        entries += _input_fields(decision)
+        entries += [*_input_fields(decision), *running_fields(result.job.previous)]
     screen.fields(entries)
     if wide and decision.plan is not None:
         layout_table(screen, decision)

@@ -22,7 +22,8 @@ def explain(ctx: click.Context, /, **options: Any) -> None:
     """Say why this plan: what lost and by how much, what binds, what was left out, and the smallest change that helps.
 
     Takes the same inputs and options as `plan`, and exits with the same codes. For a request that shares pools it
-    says who else is there, whether it would rather be elsewhere, and what it needs.
+    says who else is there, whether it would rather be elsewhere, and what it needs; of one with a status also how far
+    its plan is rolled out, and whether it idles.
     """
     from placewright.cli import emit, fleet_card, planning  # noqa: PLC0415 - --help needs none of it
     from placewright.cli.screen import open_screen  # noqa: PLC0415
@@ -44,11 +45,13 @@ def explain(ctx: click.Context, /, **options: Any) -> None:
 
 def _show(screen: "Screen", result: "Planned", answer: "Answer") -> None:
     """Write all that is known of one request."""
-    from placewright.cli import card, fleet_fields, reasons  # noqa: PLC0415 - --help needs none of it
+    from placewright.cli import card, fleet_fields, reasons, running_fields  # noqa: PLC0415 - --help needs none of it
 
     screen.title(*card.headline(result))
     decision = result.decision
+    running = running_fields.running_fields(result.job.previous)
     if decision is None:
+        screen.fields(running)
         return
     if decision.plan is not None:
         screen.fields(card.plan_fields(decision.plan))
@@ -67,6 +70,10 @@ def _show(screen: "Screen", result: "Planned", answer: "Answer") -> None:
         screen.blank()
         screen.text("What binds" if decision.plan is not None else "What would help")
         screen.fields(limits)
+    if running:
+        screen.blank()
+        screen.text("What runs now")
+        screen.fields(running)
     card.trial_table(screen, decision.report)
     card.alternative_table(screen, decision, most=5)
     card.rejection_table(screen, decision)

@@ -44,6 +44,7 @@ class Job:
         previous: the status that was read with it.
         refusal: why it cannot be planned; None when it can, or is suspended.
         live: what its status shows of live figures; None: a folder in the CSV format has none.
+        mode: whether its plan is rolled out too (Apply), or only told (Recommend).
     """
 
     name: str
@@ -54,6 +55,7 @@ class Job:
     previous: Mapping[str, Any] | None = None
     refusal: Refusal | None = None
     live: "LiveStatus | None" = None
+    mode: str = "Recommend"
 
     @property
     def title(self) -> str:
@@ -228,6 +230,7 @@ def _job(
         previous=resource.status,
         refusal=refusal,
         live=live.shown(asking),
+        mode=resource.spec.mode,
     )
 
 
@@ -262,6 +265,7 @@ def _unreadable(given: Unreadable) -> Job:
         generation=int((given.body.get("metadata") or {}).get("generation", 1)),
         previous=given.body.get("status"),
         refusal=Refusal(error=given.error, exit_code=exits.BAD_INPUT),
+        mode=str((given.body.get("spec") or {}).get("mode", "Recommend")),
     )
 
 

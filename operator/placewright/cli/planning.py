@@ -179,11 +179,18 @@ def _items(given: Answer) -> "list[PlanItem]":
         PlanItem(
             name=result.job.name,
             namespace=result.job.namespace,
-            status=_status(result, given.inputs),
+            status=_with_parts(result, _status(result, given.inputs)),
             decision=result.decision,
         )
         for result in given.results
     ]
+
+
+def _with_parts(result: Planned, status: dict[str, Any]) -> dict[str, Any]:
+    """The status as the operator would write it: what is told of rollouts and idling stays, and Ready waits for it."""
+    from placewright.api.parts import with_parts  # noqa: PLC0415 - --help needs no pydantic
+
+    return with_parts(status, result.job.previous, spec={"mode": result.job.mode}, now=result.decided_at)
 
 
 def _status(result: Planned, inputs: Inputs) -> dict[str, Any]:

@@ -73,3 +73,46 @@ def test_a_suspended_request_has_nothing_to_explain(run: Run, file: File, chat: 
 def test_bad_input_is_refused_as_by_plan(run: Run) -> None:
     result = run("explain", "-f", "none.yaml")
     assert (result.exit_code, result.stdout) == (2, "")
+
+
+def _status() -> dict[str, Any]:
+    workloads = [
+        {"kind": "Deployment", "name": "chat-new", "replicas": 2, "readyReplicas": 1, "trafficPercent": 25.0},
+        {"kind": "Deployment", "name": "chat-old", "replicas": 1, "readyReplicas": 1, "trafficPercent": 75.0},
+    ]
+    rollout = {"planId": "p-a1", "phase": "Failed", "reason": "RolloutFailed", "message": "1 of 2 is not Ready"}
+    failed = {"failures": 2, "failedAt": "2026-11-21T10:00:00Z", "trouble": "ImagePullBackOff"}
+    idle = {"state": "Idle", "since": "2026-11-21T09:00:00Z", "reason": "NoTraffic", "message": "idle"}
+    saved = {"reapAt": "2026-11-21T09:05:00Z", "avoidedDollars": 12.345, "avoidedAsOf": "2026-11-20T10:00:00Z"}
+    paused = {"type": "Applied", "status": "False", "reason": "Paused", "message": "the request is paused: holidays"}
+    return {
+        "conditions": [paused],
+        "rollout": {**rollout, **failed, "workloads": workloads},
+        "idle": {**idle, **saved},
+    }
+
+
+def test_what_runs_is_told_from_the_status(run: Run, file: File, chat: Chat) -> None:
+    path = file({**chat("chat", namespace="serving"), "status": _status()})
+    told = run("explain", "-f", path).stdout
+    section = told.partition("What runs now\n")[2].splitlines()[:7]
+    assert [" ".join(line.split()) for line in section] == [
+        "not applied Paused: the request is paused: holidays",
+        "rollout p-a1 Failed: 1 of 2 is not Ready",
+        "failed 2 times, last at 2026-11-21T10:00:00Z: ImagePullBackOff",
+        "runs Deployment chat-new: 1 of 2 Ready, 25 % of the traffic",
+        "Deployment chat-old: 1 of 1 Ready, 75 % of the traffic",
+        "idling Idle since 2026-11-21T09:00:00Z: idle; reaped at 2026-11-21T09:05:00Z unless something comes",
+        "avoided $12.35 until 2026-11-20T10:00:00Z",
+    ]
+    assert "chat-new: 1 of 2 Ready" in run("plan", "-f", path, "-o", "wide").stdout
+    assert "chat-new" not in run("plan", "-f", path).stdout
+
+
+def test_what_runs_of_a_suspended_request_is_told_too(run: Run, file: File, chat: Chat) -> None:
+    path = file({**chat("chat", namespace="serving", suspend=True), "status": _status()})
+    assert "chat-new: 1 of 2 Ready" in run("explain", "-f", path).stdout
+
+
+def test_without_a_status_nothing_runs(run: Run, file: File, chat: Chat) -> None:
+    assert "What runs now" not in run("explain", "-f", file(chat())).stdout

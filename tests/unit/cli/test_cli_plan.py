@@ -294,3 +294,23 @@ def test_durations_are_those_of_the_api_and_bare_seconds(text: str, seconds: flo
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(click.BadParameter, match="wants a duration"):
         Seconds().convert(text, None, None)
+
+
+def test_a_status_keeps_what_runs_and_ready_waits_for_it(run: Run, file: File, chat: Chat) -> None:
+    """As the operator would write it: what the work on workloads says is not lost by a new plan."""
+    request = chat("chat", namespace="serving", mode="Apply", render={"image": "registry.example/vllm:1"})
+    (first,) = json.loads(run("plan", "-f", file(request), "-o", "json").stdout)["items"]
+    by_type = {each["type"]: each for each in first["status"]["conditions"]}
+    assert (by_type["Ready"]["reason"], by_type["Planned"]["status"]) == ("RolloutPending", "True")
+
+    plan_id = first["status"]["plan"]["id"]
+    rollout = {"planId": plan_id, "phase": "RolledOut", "reason": "RolledOut", "message": "all is Ready"}
+    idle = {"state": "Active", "reason": "TrafficSeen", "message": "requests were finished"}
+    done = {"type": "Applied", "status": "True", "reason": "RolledOut", "message": "all is Ready"}
+    applied = {**done, "observedGeneration": 1, "lastTransitionTime": "2026-11-21T10:00:00Z"}
+    conditions = [*(each for each in first["status"]["conditions"] if each["type"] != "Applied"), applied]
+    status = {**first["status"], "rollout": rollout, "idle": idle, "conditions": conditions}
+    (again,) = json.loads(run("plan", "-f", file({**request, "status": status}), "-o", "json").stdout)["items"]
+    by_type = {each["type"]: each for each in again["status"]["conditions"]}
+    assert (again["status"]["rollout"], again["status"]["idle"]) == (rollout, idle)
+    assert (by_type["Ready"]["status"], by_type["Ready"]["reason"]) == ("True", "PlanCurrent")
