@@ -42,12 +42,20 @@ def same_decision(old: Status | None, new: Status | None) -> bool:
     that is away do not count either; nor do the figures of an activity whose meaning stays, what a reap has saved so
     far, and how long something has taken by now.
     """
-    if not _active_alike(old or {}, new or {}):
+    was, told = _without_shared(old or {}, new or {})
+    if not _active_alike(was, told):
         return False
-    before, after = _lasting(_ageless(old or {})), _lasting(_ageless(new or {}))
-    if _proved_plan(before) is not None and _proved_plan(before) == _proved_plan(after):
+    before, after = _lasting(_ageless(was)), _lasting(_ageless(told))
+    proved = _proved_plan(old or {})
+    if proved is not None and proved == _proved_plan(new or {}):
         before, after = _without_proof(before), _without_proof(after)
     return bool(before == after)
+
+
+def _without_shared(old: Status, new: Status) -> tuple[Status, Status]:
+    """Both without what is one and the same object in them: most of a status that only a few parts are replaced of."""
+    shared = {name for name, value in new.items() if old.get(name, ...) is value}
+    return (_without(old, shared), _without(new, shared)) if shared else (old, new)
 
 
 def _lasting(value: Any) -> Any:
@@ -124,4 +132,5 @@ def _without_proof(status: Status) -> Status:
         {**entry, "message": ""} if entry["type"] in _PROOF_CONDITIONS else entry
         for entry in status.get("conditions") or ()
     ]
-    return {**status, "solver": _without(status["solver"], _PROOF), "conditions": conditions}
+    solver = {"solver": _without(status["solver"], _PROOF)} if "solver" in status else {}
+    return {**status, **solver, "conditions": conditions}

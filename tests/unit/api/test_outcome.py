@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from placewright import catalog
+from placewright.api.acting_status import AppliedReason, not_applied
+from placewright.api.conditions import Condition
 from placewright.api.crd import custom_resource_definition
 from placewright.api.outcome import (
     PlanItem,
@@ -16,9 +18,13 @@ from placewright.api.outcome import (
     status_for_invalid,
     status_for_solving,
     status_for_suspended,
+    status_for_unread_demand,
+    status_for_waiting,
     to_status,
 )
+from placewright.api.parts import Parts, with_new_parts
 from placewright.api.status import PlacementRequestStatus
+from placewright.api.surroundings import DemandUnavailableError
 from placewright.core.errors import InvalidRequestError, UnsupportedModelError
 from placewright.core.model import (
     BudgetTrial,
@@ -248,6 +254,35 @@ def test_an_infeasible_request_has_no_plan_but_what_would_help(decision: Decide)
     )
     assert status["history"] == before["history"]
     assert "gapPercent" not in status["solver"]
+
+
+def test_no_status_loses_what_is_told_of_workloads(decision: Decide) -> None:
+    idle = Condition(type="Idle", status="False", reason="TrafficSeen", message="12 requests")
+    parts = Parts(
+        rollout={"planId": "p-aaaaaaaaaa", "phase": "Waiting", "reason": "Waiting", "message": "for stock"},
+        idle={"state": "Active", "reason": "TrafficSeen", "message": "12 requests"},
+        applied=not_applied(AppliedReason.WAITING, "for stock"),
+        idling=idle,
+    )
+    before = with_new_parts(status_of(decision()), parts, spec={"mode": "Apply"}, generation=1, now=NOW)
+    fault = InvalidRequestError("spec.slo", got="1", wants="2")
+    unread = DemandUnavailableError("spec.workload.demandFrom", got="nothing", wants="an answer")
+    given: dict[str, Any] = {"generation": 2, "now": LATER, "previous": before}
+
+    for status in (
+        status_of(decision(), generation=2, previous=before),
+        status_of(infeasible(decision), generation=2, previous=before),
+        status_for_invalid(fault, **given),
+        status_for_waiting(fault, **given),
+        status_for_unread_demand(unread, **given),
+        status_for_failed_solve("SolverCrashed", "it ended", inputs_hash="x", **given),
+        status_for_solving(**given),
+        status_for_suspended(**given),
+    ):
+        kinds = [entry["type"] for entry in status["conditions"]]
+        assert (status["rollout"], status["idle"]) == (parts.rollout, parts.idle)
+        assert kinds.count("Applied") == kinds.count("Idle") == 1
+        assert PlacementRequestStatus.model_validate(status).idle is not None
 
 
 def test_a_suspended_request_keeps_its_plan_and_says_so(decision: Decide) -> None:

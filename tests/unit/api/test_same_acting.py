@@ -114,3 +114,14 @@ def test_the_first_time_that_a_model_is_seen_active_is_written() -> None:
 
     assert not same_decision(silent, STORED)
     assert same_decision(silent, silent)
+
+
+def test_what_both_share_is_the_same_and_hides_no_change() -> None:
+    again = {**STORED, "idle": {**STORED["idle"], "message": "none"}}
+    other = {**STORED, "rollout": {**STORED["rollout"], "phase": "Waiting"}}
+
+    assert same_decision(STORED, STORED)
+    assert same_decision(STORED, again)
+    assert not same_decision(STORED, other)
+    assert not same_decision(STORED, {name: value for name, value in STORED.items() if name != "plan"})
+    assert not same_decision(None, STORED)
