@@ -255,6 +255,43 @@ def test_checkpoints_stand_around_every_write(scene: Scene) -> None:
     assert set(passed) | set(made) <= set(CHECKPOINTS)
 
 
+class KilledError(BaseException):
+    """The process ends here: nothing may catch it."""
+
+
+@pytest.mark.parametrize("moment", range(10))
+def test_whatever_moment_it_is_killed_at_the_next_look_ends_it_without_orphans(scene: Scene, moment: int) -> None:
+    old = scene.move(work(scene), settings=ROUTED)
+    before = old.units[0].name
+    scene.carry_out(scene.task(old), Scale(name=before, replicas=1), Weigh(shares={before: 1.0}))
+    new = scene.move(work(scene, a_layout((16, 16))), settings=ROUTED)
+    after = new.units[0].name
+    passed: list[str] = []
+
+    def kill(name: str) -> None:
+        passed.append(name)
+        if len(passed) == moment + 1:
+            raise KilledError(name)
+
+    def actions() -> list[Any]:
+        gone = [Remove(name=before)] if before in scene.seen() else []
+        return [Scale(name=after, replicas=1), Weigh(shares={after: 1.0}), *gone]
+
+    with pytest.raises(KilledError):
+        scene.carry_out(scene.task(new), *actions(), checkpoint=kill)
+    assert passed[-1] == (
+        ["before-", "after-"][moment % 2] + ["apply", "apply", "weigh", "remove", "remove"][moment // 2]
+    )
+    assert scene.carry_out(scene.task(new), *actions()).result is ActResult.DONE
+    assert scene.names("deployments") == [after]
+    assert scene.names("services") == [f"{after}-http"]
+    assert scene.names("httproutes") == ["chat"]
+    route = scene.task(new).route
+    assert route is not None
+    assert route.shares == {after: 1.0}
+    assert scene.carry_out(scene.task(new), *actions(), tend=True).writes == 0
+
+
 # ------------------------------------------------------------------------------------------------------ refusals
 
 
@@ -402,14 +439,20 @@ def test_a_target_is_scaled_by_its_subresource_alone(scene: Scene) -> None:
     stored = scene.api.create(scene.path("deployments"), body)
     found = workload_of("Deployment", stored)
     task = scene.task(seen={"mine": found}, target=found.key)
-    outcome = scene.carry_out(task, Scale(name="mine", replicas=4), Remove(name="mine"))
+    outcome = scene.carry_out(task, Scale(name="mine", replicas=4))
     assert (outcome.result, scene.writes) == (ActResult.DONE, [("patch", "deployments/scale", "mine")])
     now = scene.get("deployments", "mine")
     assert now["spec"]["replicas"] == 4
     assert "ownerReferences" not in now["metadata"]
     assert now["metadata"].get("labels") == stored["metadata"].get("labels")
 
+    found = workload_of("Deployment", now)
+    outcome = scene.carry_out(scene.task(seen={"mine": found}, target=found.key), Remove(name="mine"))
+    assert (outcome.result, scene.writes) == (ActResult.DONE, [("patch", "deployments/scale", "mine")])
+    now = scene.get("deployments", "mine")
+    assert now["spec"]["replicas"] == 0  # it is not ours to remove
+
     autoscaler(scene, "mine")
     found = workload_of("Deployment", now)
-    outcome = scene.carry_out(scene.task(seen={"mine": found}, target=found.key), Scale(name="mine", replicas=0))
+    outcome = scene.carry_out(scene.task(seen={"mine": found}, target=found.key), Scale(name="mine", replicas=2))
     assert (outcome.result, outcome.writes) == (ActResult.REPLICAS_OWNED, 0)

@@ -257,8 +257,11 @@ class _Run:
     async def _remove(self, name: str) -> None:
         """Removes a unit; its workload last, so that what is left of it is seen."""
         seen = self._task.seen.get(name)
-        if seen is None or self._task.target is not None:
-            return  # gone already; and a target is not ours to remove
+        if seen is None:
+            return  # gone already
+        if self._task.target is not None:  # not ours to remove: it gets no replicas
+            await self._scale(name, 0)
+            return
         stored = await self._checked(seen.kind, name)
         assert stored is not None, "what was seen and is gone is a conflict"
         if self._task.route is not None:

@@ -42,7 +42,7 @@ class Workload:
         replicas: that its spec asks for.
         ready: that are Ready for sure, of the present template where it is ours.
         template_generation: the generation that its template came with, where it is ours; 0 otherwise.
-        layout: digest of its layout.
+        layout: digest of its layout, as its Pods have it in a label; empty: they have none.
         plan_id: of the plan that it was applied for.
         pools: Pods of one replica by pool; None: it does not say.
         applied: digest of all that we applied with it last.
@@ -111,6 +111,7 @@ def workload_of(kind: str, body: Json) -> Workload:
     controller: Json = next((each for each in metadata.get("ownerReferences") or () if each.get("controller")), {})
     replicas = _count(spec.get("replicas"), 1)
     template_generation = _number(notes.get(TEMPLATE_GENERATION, "")) or 0
+    templates = templates_of(kind, spec)
     return Workload(
         kind=kind,
         namespace=metadata.get("namespace", ""),
@@ -125,7 +126,7 @@ def workload_of(kind: str, body: Json) -> Workload:
         replicas=replicas,
         ready=_ready(body, replicas, template_generation if managed else None),
         template_generation=template_generation,
-        layout=labels.get(LAYOUT_LABEL, ""),
+        layout=_layout(templates[0][1]),
         plan_id=labels.get(PLAN_LABEL, ""),
         pools=pools_of(notes.get(POOLS, "")) if managed else None,
         applied=notes.get(APPLIED, ""),
@@ -133,7 +134,7 @@ def workload_of(kind: str, body: Json) -> Workload:
         essence=essence_of(kind, spec) if managed else "",
         up_since=seconds_of(notes.get(UP_SINCE, "")),
         replicas_before=_number(notes.get(REPLICAS_BEFORE, "")),
-        shape=tuple((count, _gpus(template)) for count, template in templates_of(kind, spec)),
+        shape=tuple((count, _gpus(template)) for count, template in templates),
         pod_selector=_pod_selector(kind, metadata["name"], spec),
         trouble=_trouble(body),
     )
@@ -228,6 +229,10 @@ def _trouble(body: Json) -> str:
     if progressing.get("status") == "False":
         return one_line(progressing.get("message") or progressing.get("reason", ""))
     return ""
+
+
+def _layout(template: Mapping[str, Any]) -> str:
+    return str(((template.get("metadata") or {}).get("labels") or {}).get(LAYOUT_LABEL, ""))
 
 
 def _gpus(template: Mapping[str, Any]) -> int:
