@@ -84,7 +84,7 @@ class Reporter:
         newest = await self._transport.get_request(*key)
         if newest is None or not _is(newest, subject):
             return False
-        if "observedGeneration" not in (newest.get("status") or {}):
+        if int((newest.get("status") or {}).get("observedGeneration", -1)) < 0:
             return False  # it was not planned yet, and that is to be told first
 
         def render(stored: Json) -> Json:
