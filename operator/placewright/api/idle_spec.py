@@ -36,13 +36,13 @@ class AwakeWindow(Inert):
 
     model_config = ConfigDict(json_schema_extra=rules(within("duration", "1m", "168h")))
 
-    cron: Annotated[str, Field(min_length=9, max_length=100, pattern=CRON_PATTERN)]
+    cron: Annotated[str, Field(max_length=100, pattern=CRON_PATTERN)]
     """When it begins, as five fields of cron: minute, hour, day of the month, month, day of the week. `0 8 * * MON-FRI`
     is eight o'clock on every working day. A time that a change of clocks leaves out begins right after it, and one
     that comes twice begins the first time."""
     duration: Duration
     """How long it lasts, from 1m to 168h; windows that overlap are one."""
-    time_zone: Annotated[str, Field(min_length=1, max_length=64, pattern=ZONE_PATTERN)] | None = None
+    time_zone: Annotated[str, Field(max_length=64, pattern=ZONE_PATTERN)] | None = None
     """Time zone of cron, such as Europe/Berlin; UTC when left out."""
 
 

@@ -125,3 +125,29 @@ def test_many_classes_are_checked_in_the_time_of_a_few() -> None:
     assert faults(text) == []
     short = text.replace("8B-Instruct}", "8B-Instruct, maxModelLen: 639}")
     assert [fault for fault in faults(short) if "maxModelLen: got 639, wants at least" in fault]
+
+
+@pytest.mark.parametrize(
+    ("idle", "said"),
+    [
+        ("{after: 5s}", "a.yaml:10: spec.idle.after: got '5s', wants 10s to 168h"),
+        ("{after: soon}", "a.yaml:10: spec.idle.after: got 'soon', wants a duration such as 50ms, 1.2s, 30m"),
+        ("{excludeUntil: 2026-12-24}", "a.yaml:10: spec.idle.excludeUntil: got '2026-12-24', wants a time such as"),
+        ("{policy: ScaleToFloor, floor: 0}", "a.yaml:10: spec.idle.floor: got 0, wants a number of at least 1"),
+        ("{policy: Report, floor: 2}", "a.yaml:10: spec.idle.floor: got 2, wants policy ScaleToFloor"),
+        ("{keepAwake: [{cron: 0 8 * *, duration: 1h}]}", "cron: got '0 8 * *', wants five fields of cron such as"),
+        ("{keepAwake: [{cron: 0 25 * * *, duration: 1h}]}", "cron: got '0 25 * * *' (hour), wants five fields of cr"),
+        (
+            "{keepAwake: [{cron: 0 8 * * *, duration: 1h, timeZone: Europe/Berln}]}",
+            "a.yaml:10: spec.idle.keepAwake[0].timeZone: got 'Europe/Berln', wants Europe/Berlin?",
+        ),
+        (
+            "{keepAwake: [{cron: 0 8 * * *, duration: 1h, timeZone: ../etc}]}",
+            "a.yaml:10: spec.idle.keepAwake[0].timeZone: got '../etc', wants a time zone such as Europe/Berlin or UTC",
+        ),
+    ],
+)
+def test_a_fault_of_idling_is_one_line(idle: str, said: str) -> None:
+    (fault,) = faults(f"{GOOD}  idle: {idle}\n")
+
+    assert said in fault
