@@ -136,9 +136,9 @@ class _Look:
         reap_at = self.memory.reap_at
         if self.memory.state is not IdleState.IDLE or reap_at is None or not isfinite(reap_at):
             return None
-        # A clock that was set back, or a shorter announcement: not later than an announcement of now.
-        at = min(reap_at - self.rules.announce_seconds, self.now)
-        return at if self.now - at <= self.rules.window_seconds else None
+        at = reap_at - self.rules.announce_seconds
+        # In the future, but for the second that it was rounded up: the clock went back, or announcements got shorter.
+        return at if -1.0 <= self.now - at <= self.rules.window_seconds else None
 
 
 def _rate(cost_per_hour: float, floor_cost_per_hour: float) -> float:
@@ -308,8 +308,7 @@ def _reaping(look: _Look, signals: tuple[SignalOutcome, ...], *, announced: bool
     """The two phases: it is announced, and done when its time has come."""
     rules, now, reap_at = look.rules, look.now, look.memory.reap_at
     # Whole seconds, which is what a status keeps: an announcement must not get shorter by being stored.
-    soonest = float(ceil(now + rules.announce_seconds))
-    due = soonest if reap_at is None or not announced else min(reap_at, soonest)
+    due = reap_at if reap_at is not None and announced else float(ceil(now + rules.announce_seconds))
     memory = replace(_entered(look.memory, IdleState.IDLE, now), reap_at=due)
     if announced and now >= due:
         memory = replace(memory, replicas_before=_before(look.activity, look.memory))
