@@ -111,6 +111,14 @@ def limits_of(policies: Sequence[PlacementPolicy], *, now: float = math.inf) -> 
     )
 
 
+def policy_notes(policy: PlacementPolicy) -> tuple[str, ...]:
+    """Return in one line each what a policy's annotations do to all workloads, and which of them mean nothing."""
+    resource = _annotated(policy)
+    why = annotations.pause_of(resource)
+    paused = (f"all work on workloads is paused: {why}",) if why else ()
+    return (*paused, *annotations.policy_faults_of(resource))
+
+
 def electricity_price(policies: Sequence[PlacementPolicy]) -> float | None:
     """Return the USD per kWh of the first policy by name that says it; None: no policy does."""
     return _first_said(each.spec.electricity_price_per_kwh for each in by_name(policies))

@@ -5,7 +5,7 @@ one that stays does nothing twice; those that hold something back hold it while 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from placewright.api.base import PATTERN_WORDS, TIME_PATTERN, unix_seconds
@@ -110,9 +110,12 @@ def actor_of(resource: Json) -> str:
 
 
 def commands_digest(resource: Json) -> tuple[str, ...]:
-    """Return what of the annotations a plan depends on, for comparing; the actor and ACTING are none of it."""
+    """Return what of the annotations a plan and its warnings depend on, for comparing; the actor is none of it.
+
+    Of ACTING only what means nothing is in it: the warnings tell that, with the plan that there is.
+    """
     given = _annotations(resource)
-    asked = tuple(given.get(name, "") for name in COMMANDS)
+    asked = (*(given.get(name, "") for name in COMMANDS), *_acting_faults(given))
     return asked if any(asked) else _NOTHING
 
 
@@ -181,15 +184,27 @@ def faults_of(resource: Json) -> tuple[str, ...]:
         (RAMP_PROMOTE, _matches(_STEP, given, RAMP_PROMOTE), "wants '<plan id>/<step>' such as 'p-3f9c2a/1'"),
         (RAMP_ROLLBACK, _matches(_PLAN_ID, given, RAMP_ROLLBACK), "wants the id of a plan such as 'p-3f9c2a'"),
         (ROLLBACK_TO, _matches(_PLAN_ID, given, ROLLBACK_TO), "wants the id of a plan such as 'p-3f9c2a'"),
+    )
+    return _passed_over(given, wants) + _acting_faults(given)
+
+
+def _acting_faults(given: Mapping[str, str]) -> tuple[str, ...]:
+    if not any(name in given for name in (RETRY, WAKE, EXCLUDE_UNTIL)):
+        return ()
+    wants = (
         (RETRY, _matches(_PLAN_ID, given, RETRY), "wants the id of a plan such as 'p-3f9c2a'"),
         (WAKE, bool(_word(given.get(WAKE, ""))), "wants any text that was not there before"),
     )
-    passed_over = tuple(
+    times = _time_faults(given, EXCLUDE_UNTIL, "until it is mended, nothing is reaped")
+    return _passed_over(given, wants) + times
+
+
+def _passed_over(given: Mapping[str, str], wants: Iterable[tuple[str, bool, str]]) -> tuple[str, ...]:
+    return tuple(
         f"metadata.annotations[{name}]: got {given[name][:60]!r}, {wanted}; it is passed over"
         for name, good, wanted in wants
         if name in given and not good
     )
-    return passed_over + _time_faults(given, EXCLUDE_UNTIL, "until it is mended, nothing is reaped")
 
 
 def policy_faults_of(policy: Json) -> tuple[str, ...]:

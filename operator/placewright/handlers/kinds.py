@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from placewright.api.acting import policy_notes
 from placewright.api.conditions import Condition, rendered
 from placewright.api.figures import figure
 from placewright.api.placement_policy import PlacementPolicy
@@ -147,7 +148,7 @@ def _policy_status(
         generation,
         "True",
         "PolicyInForce",
-        "limits, ceilings and prices count",
+        "; ".join(("limits, ceilings and prices count", *policy_notes(model))),
         more | (prices.fields if prices is not None else {}),
         told,
     )

@@ -96,6 +96,17 @@ def test_any_policy_pauses_all_and_says_why() -> None:
     assert acting.limits_of([policy("a", {"pause": ""})]).paused == "PlacementPolicy a: nobody says why"
 
 
+def test_a_policy_tells_what_its_annotations_do() -> None:
+    assert acting.policy_notes(policy()) == ()
+    assert acting.policy_notes(policy("a", {"pause": "the fair", "brake-released-at": "soon"})) == (
+        "all work on workloads is paused: the fair",
+        (
+            "metadata.annotations[placewright.dev/brake-released-at]: got 'soon', wants a time such as"
+            " 2026-11-21T10:00:00Z; it is passed over"
+        ),
+    )
+
+
 def test_the_newest_release_of_the_brake_counts_and_none_of_the_future() -> None:
     others = [
         policy("a", {"brake-released-at": "2026-11-20T08:00:00Z"}),

@@ -153,16 +153,27 @@ def test_times_are_read_with_their_zone() -> None:
     assert annotations.brake_released_at(annotated(brake_released_at="now")) is None
 
 
+GOOD = {"retry": PLAN, "exclude-until": "2026-12-24T00:00:00Z"}
+
+
 def test_none_of_these_is_a_reason_to_plan_and_all_are_seen() -> None:
     nothing = annotated()
     for name in annotations.ACTING:
-        given = {"metadata": {"annotations": {name: "x"}}}
+        given = {"metadata": {"annotations": {name: GOOD.get(name.partition("/")[2], "x")}}}
         assert annotations.commands_digest(given) == annotations.commands_digest(nothing)
         assert annotations.acting_digest(given) != annotations.acting_digest(nothing)
     for name in annotations.COMMANDS:
         given = {"metadata": {"annotations": {name: "x"}}}
         assert annotations.acting_digest(given) == annotations.acting_digest(nothing)
     assert annotations.acting_digest(annotated(actor="me")) == annotations.acting_digest(nothing)
+
+
+def test_what_means_nothing_is_told_with_the_plan_at_once() -> None:
+    nothing = annotations.commands_digest(annotated())
+
+    assert annotations.commands_digest(annotated(exclude_until="Christmas")) != nothing
+    assert annotations.commands_digest(annotated(retry="yes")) != nothing
+    assert annotations.commands_digest(annotated(exclude_until="2026-12-24T00:00:00Z")) == nothing
 
 
 def test_what_means_nothing_is_told_in_one_line_each() -> None:
