@@ -1,6 +1,7 @@
 """One namespace with a pool of fake GPU Nodes, where requests in mode Apply really run: Deployments alone, no route."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -93,7 +94,7 @@ class ActingCluster:
             "poolSelector": {"matchLabels": {"pool": self.namespace}},
             "stabilization": {"minDwell": "0s"},
             "mode": "Apply",
-            "render": {"image": image},
+            **({} if "workloadRef" in more else {"render": {"image": image}}),
             **more,
         }
 
@@ -159,6 +160,10 @@ class ActingCluster:
             any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"].get("conditions", ()))
             for pod in self.pods()
         )
+
+    def now(self) -> str:
+        """This moment, a second later so that what happened until now is before it."""
+        return (datetime.now(UTC) + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def gpus_asked(self) -> int:
         """GPUs that all Deployments ask for."""
