@@ -377,6 +377,18 @@ def test_one_request_shows_its_signals(site: Site) -> None:
     assert "burns" not in done.stdout
 
 
+def test_a_prometheus_that_is_away_makes_all_unknown_but_what_is_reaped(site: Site) -> None:
+    site.make(name="lazy", idle=idle("Idle"))
+    site.make(name="gone", idle=idle("Reaped", avoidedCostPerHour=12.5))
+    site.make(name="alone")
+
+    data = json.loads(site.run("idle", "--prometheus-url", "http://127.0.0.1:1", "-o", "json").stdout)
+
+    states = {item["metadata"]["name"]: item["idle"]["state"] for item in data["items"]}
+    assert states == {"lazy": "Unknown", "gone": "Reaped", "alone": "Unknown"}
+    assert data["fleet"]["burnsPerHour"] == 0.0
+
+
 def test_a_namespace_without_requests_is_told(site: Site) -> None:
     done = site.run("idle")
 
@@ -426,7 +438,12 @@ def test_who_may_only_look_writes_nothing(site: Site) -> None:
     nobody = site.plane.kubeconfig_for(NOBODY)
     wait_until(lambda: site.run("idle", kubeconfig=nobody).exit_code == 0, 60, "the right to look")
 
+    asked = site.run("idle", "--prometheus-url", "http://127.0.0.1:1", kubeconfig=nobody)
     lines = [refusal(site.run(command, "chat", kubeconfig=nobody)) for command in ("pause", "resume", "wake")]
+
+    assert asked.exit_code == 0, asked.output
+    assert "note: PlacementPolicies cannot be read" in asked.stderr
+    assert "note: Pods cannot be read" in asked.stderr
 
     assert all("PATCH" in line and line.endswith("wants the right to do it") for line in lines)
     assert not site.annotations

@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from placewright.cli.root import cli
+from placewright.kube.manifests.names import selector_of
 from tests.support.exporter import Exporter, Traffic, history
 from tests.support.prometheus_server import PrometheusServer
 from tests.unit.cli.conftest import manifest
@@ -138,6 +139,30 @@ def test_replicas_that_run_count_and_not_those_of_the_plan(url: str, tmp_path: P
     workloads = [{"kind": "Deployment", "name": "chat", "replicas": 1, "readyReplicas": 1}]
     rollout = {"planId": "p-a1", "phase": "RolledOut", "reason": "RolledOut", "message": "", "workloads": workloads}
     assert items(run(tmp_path, url, request("half", rollout=rollout)))["half"]["idle"]["state"] == "Idle"
+
+
+def pod(name: str, *, started_ago: float = 7200.0, ready: bool = True) -> dict[str, Any]:
+    started = datetime.fromtimestamp(time.time() - started_ago, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "half", "labels": selector_of("chat", "a1b2c3d4")},
+        "status": {"startTime": started, "conditions": [{"type": "Ready", "status": str(ready)}]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("pods", "state"),
+    [
+        ([pod("half-0")], "Idle"),
+        ([pod("half-0"), pod("half-1")], "Unknown"),  # the other one may work
+        ([pod("half-0", ready=False)], "Unknown"),
+        ([pod("half-0", started_ago=60.0)], "Warming"),
+    ],
+)
+def test_pods_count_where_they_are_known(url: str, tmp_path: Path, pods: list[dict[str, Any]], state: str) -> None:
+    found = items(run(tmp_path, url, request("half"), *pods))
+    assert found["half"]["idle"]["state"] == state
 
 
 def test_one_request_shows_each_signal(url: str, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def idle(form: str, name: str | None, **options: Any) -> None:
         ca_file=options.pop("prometheus_ca_file"),
     )
     server = source.server()
-    found = _found(name, **options)
+    found = _found(name, pods=server is not None, **options)
     emit.notes(found.notes)
     report = idle_report.report_of(_rows(found, server))
     if form in {"json", "yaml"}:
@@ -73,6 +73,7 @@ def _found(
     filenames: tuple[str, ...],
     kubeconfig: str | None,
     context: str | None,
+    pods: bool,
 ) -> "Found":
     """Read files or the cluster.
 
@@ -89,7 +90,7 @@ def _found(
                 raise click.UsageError(f"{option} does not go with -f")
         return of_files(filenames, namespace, name)
     where = None if everywhere else namespace or "default"
-    return of_cluster(Connection(kubeconfig=kubeconfig, context=context), where, name)
+    return of_cluster(Connection(kubeconfig=kubeconfig, context=context), where, name, pods=pods)
 
 
 def _rows(found: "Found", server: "Server | None") -> "list[Row]":
@@ -99,7 +100,7 @@ def _rows(found: "Found", server: "Server | None") -> "list[Row]":
     from placewright.cli.idle_report import Row  # noqa: PLC0415
     from placewright.telemetry.lenient import mapping  # noqa: PLC0415
 
-    asked = Asked(idle={}, now=time.time()) if server is None else ask(server, found.subjects, found.policies)
+    asked = Asked(idle={}, now=time.time()) if server is None else ask(server, found)
     return [
         Row(
             subject=each,

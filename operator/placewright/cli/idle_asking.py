@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from placewright.cli.idle_sources import Subject
+from placewright.cli.idle_sources import Found, Subject
 from placewright.cli.live import answers
 from placewright.telemetry.lenient import entries, mapping, number
 
 if TYPE_CHECKING:
-    from placewright.api.placement_policy import PlacementPolicy
     from placewright.core.model import Activity, IdleRules, IdleVerdict
+    from placewright.handlers.acting.observing import Server as Pod
     from placewright.telemetry.prometheus.activity import ActivityWant
     from placewright.telemetry.prometheus.server import Server
 
@@ -32,7 +32,7 @@ class Asked:
     now: float
 
 
-def ask(server: "Server", subjects: Sequence[Subject], policies: "Sequence[PlacementPolicy]") -> Asked:
+def ask(server: "Server", found: Found) -> Asked:
     """Ask for the activity of all requests with a plan, by their rules or the defaults, each question once.
 
     Raises:
@@ -41,12 +41,12 @@ def ask(server: "Server", subjects: Sequence[Subject], policies: "Sequence[Place
     """
     from placewright.telemetry.prometheus.activity import ActivityWant, activity_of  # noqa: PLC0415 - heavy
 
-    wanting = [_Asking.of(each, policies) for each in subjects if _can_tell(each)]
+    wanting = [_Asking.of(each, found) for each in found.subjects if _can_tell(each)]
     queries = [query for each in wanting if isinstance(each.want, ActivityWant) for query in each.want.queries]
-    found, now = answers(server, tuple(dict.fromkeys(queries)))
+    answered, now = answers(server, tuple(dict.fromkeys(queries)))
     told = {}
     for each in wanting:
-        activity = each.completed(activity_of(each.want, found))
+        activity = each.completed(activity_of(each.want, answered))
         told[each.subject.title] = each.data(activity, now)
     return Asked(idle=told, now=now)
 
@@ -64,37 +64,47 @@ class _Asking:
     subject: Subject
     rules: "IdleRules"
     want: "ActivityWant | str"
+    pods: "tuple[Pod, ...]"  # of its replicas; empty: not known
 
     @classmethod
-    def of(cls, subject: Subject, policies: "Sequence[PlacementPolicy]") -> "_Asking":
+    def of(cls, subject: Subject, found: Found) -> "_Asking":
         from placewright.api.acting import idle_rules  # noqa: PLC0415 - --help needs no pydantic
         from placewright.api.policies import input_rules  # noqa: PLC0415
         from placewright.core.model import IdlePolicy  # noqa: PLC0415
         from placewright.telemetry.prometheus.activity import activity_want  # noqa: PLC0415
 
         assert subject.resource is not None, "only what can be read is asked for"
-        own = idle_rules(subject.resource.spec, policies)
-        # Here nothing is reaped. A server that was scraped for the whole window is no younger than that.
-        young = min(own.warmup_seconds, own.after_seconds)
+        pods, own = found.servers.get(subject.title, ()), idle_rules(subject.resource.spec, found.policies)
+        # Here nothing is reaped. Without Pods, a server that was scraped for the whole window is no younger than that.
+        young = own.warmup_seconds if pods else min(own.warmup_seconds, own.after_seconds)
         rules = replace(own, policy=IdlePolicy.REPORT, warmup_seconds=young)
-        allowed = input_rules(policies)
+        allowed = input_rules(found.policies)
         if not allowed.queries_policy:  # whoever calls has written the URL, and it is his own token that is sent
             allowed = replace(allowed, request_queries="Any")
-        return cls(subject=subject, rules=rules, want=activity_want(subject.resource, allowed, rules))
+        want = activity_want(subject.resource, allowed, rules)
+        return cls(subject=subject, rules=rules, want=want, pods=pods)
 
     def completed(self, activity: "Activity") -> "Activity":
-        """The activity with what Prometheus does not tell: the replicas of the status, else those of the plan."""
+        """The activity with what Prometheus does not tell: the replicas by Pods, else the status, else the plan."""
         status = self.subject.status
-        running = entries(mapping(status, "rollout"), "workloads")
         planned = int(number(mapping(status, "plan").get("replicas")) or 0)
-        replicas = _sum(running, "replicas") if running else planned
-        seen_for = None if activity.as_of is None else activity.as_of - self.rules.after_seconds
+        if self.pods:
+            started = [each.started_at for each in self.pods if each.started_at is not None]
+            return replace(
+                activity,
+                replicas=len(self.pods),
+                plan_replicas=planned,
+                serving=sum(each.ready for each in self.pods),
+                pods=tuple(each.name for each in self.pods),
+                youngest_at=max(started) if len(started) == len(self.pods) else None,
+            )
+        running = entries(mapping(status, "rollout"), "workloads")
         return replace(
             activity,
-            replicas=replicas,
+            replicas=_sum(running, "replicas") if running else planned,
             plan_replicas=planned,
             serving=_sum(running, "readyReplicas") if running else planned,
-            youngest_at=seen_for,
+            youngest_at=None if activity.as_of is None else activity.as_of - self.rules.after_seconds,
         )
 
     def data(self, activity: "Activity", now: float) -> dict[str, Any]:
