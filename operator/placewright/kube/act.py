@@ -181,14 +181,15 @@ class _Run:
         found = None if stored is None else workload_of(kind, stored)
         stale = found is None or (found.template, found.essence) != wanted.template
         current = found is not None and found.applied == wanted.applied and not stale
-        if not current or every_piece:
-            await self._pieces(wanted.pieces)
         scales = found is None or replicas != found.replicas
         if current and not scales:
+            await self._pieces(wanted.pieces if every_piece else ())
             return
         owner = await self._calls.replicas_owner((self._task.namespace, kind, name))
         if owner and found is not None and current:
             raise _owned(found, owner)
+        if not current or every_piece:
+            await self._pieces(wanted.pieces)
         if owner and stored is not None and _held_by_us_alone(stored):
             held = {key: wanted.workload[key] for key in ("apiVersion", "kind")}
             held |= {"metadata": {"name": name}, "spec": {"replicas": stored["spec"]["replicas"]}}

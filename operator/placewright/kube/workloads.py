@@ -209,13 +209,16 @@ def _ready(body: Json, replicas: int, template_generation: int | None) -> int:
     Args:
         body: of the workload.
         replicas: that its spec asks for.
-        template_generation: that the template came with; None: all templates count.
+        template_generation: that the template came with, or would have, had it changed anything for the API server;
+            None: all templates count.
     """
     status: Json = body.get("status") or {}
     ready, total = _count(status.get("readyReplicas"), 0), _count(status.get("replicas"), 0)
     if template_generation is None:
         return min(ready, replicas)
-    if _count(status.get("observedGeneration"), 0) < template_generation:
+    if _count(status.get("observedGeneration"), 0) < min(
+        template_generation, _count(body["metadata"].get("generation"), 0)
+    ):
         return 0
     return max(0, min(_count(status.get("updatedReplicas"), 0) + ready - total, ready, replicas))
 

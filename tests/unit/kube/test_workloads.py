@@ -72,6 +72,11 @@ def test_a_new_number_alone_makes_no_replica_less_ready() -> None:
     assert workload_of("Deployment", body).ready == 2
 
 
+def test_a_template_that_changed_nothing_for_the_server_is_waited_for_no_longer() -> None:
+    body = stored(2, generation=3, status=counted(2, 2, 2, observed=3), template_generation="4")
+    assert workload_of("Deployment", body).ready == 2
+
+
 def test_what_is_not_ours_is_counted_as_it_says_itself() -> None:
     body = stored(2, status=counted(2, 0, 2, observed=0))
     del body["metadata"]["labels"], body["metadata"]["ownerReferences"]
