@@ -288,7 +288,7 @@ def stored_after(moves: list[tuple[str, Any, Json]]) -> tuple[Json, list[tuple[J
     return stored, seen
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(steps(), SPECS)
 def test_doing_it_twice_changes_nothing(moves: list[tuple[str, Any, Json]], spec: Json) -> None:
     stored, _ = stored_after(moves)
@@ -299,7 +299,7 @@ def test_doing_it_twice_changes_nothing(moves: list[tuple[str, Any, Json]], spec
     assert planned(once, once, spec=spec, now=LATER + timedelta(hours=1)) == once
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(steps())
 def test_ready_is_true_only_of_a_plan_that_is_current_and_runs(moves: list[tuple[str, Any, Json]]) -> None:
     _, seen = stored_after(moves)
@@ -323,7 +323,7 @@ def test_ready_is_true_only_of_a_plan_that_is_current_and_runs(moves: list[tuple
             assert found["Ready"][1] != "RolloutPending"
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(steps(), READIES, PLANS)
 def test_once_applied_is_true_again_ready_is_what_planned_said(
     moves: list[tuple[str, Any, Json]], ready: tuple[str, str], plan: str
@@ -338,7 +338,7 @@ def test_once_applied_is_true_again_ready_is_what_planned_said(
     assert (status["rollout"]["planId"], status["idle"]) == (plan or "p-0", IDLING)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(steps(), st.integers(1, 10_000))
 def test_planning_the_same_again_writes_nothing(moves: list[tuple[str, Any, Json]], minutes: int) -> None:
     stored, _ = stored_after(moves)
