@@ -1,8 +1,8 @@
 """A Kubernetes API in this process: kmock serves discovery, LIST, GET and watches; writes are ours.
 
 kmock stores what it is sent as it is. The operator counts on more: resourceVersion and generation on every object, and
-a JSON patch of the status that is refused unless its `test` operations hold. These are added here, with the validation
-and the defaults of the generated CRDs. `make cluster` has the real thing.
+a JSON patch of the status that is refused unless its `test` operations hold. These are added here, with label selectors
+and with the validation and the defaults of the generated CRDs. `make cluster` has the real thing.
 """
 
 import asyncio
@@ -113,7 +113,8 @@ class Api(kmock.KubernetesEmulator):
 
     async def _serve_list(self, request: kmock.Request) -> Any:
         page: Any = await super()._serve_list(request)
-        return {**page, "metadata": {"resourceVersion": self._latest}}
+        items = [stored for stored in page["items"] if _selects(request, stored)]
+        return {"items": items, "metadata": {"resourceVersion": self._latest}}
 
     async def _serve_watch(self, request: kmock.Request) -> AsyncIterator[Any]:
         """As kmock's own, but what changes between the snapshot and the stream is not lost."""
@@ -124,11 +125,24 @@ class Api(kmock.KubernetesEmulator):
             mark = await bus.mark()
             known = [stored.raw for key, stored in self._objects.items() if key[0] == request.resource]
         for stored in known:
-            if request.namespace in {None, stored["metadata"].get("namespace")}:
+            if request.namespace in {None, stored["metadata"].get("namespace")} and _selects(request, stored):
                 yield {"type": "ADDED", "object": stored}
         async for event in bus.stream(mark):
-            if request.namespace in {None, event["object"]["metadata"].get("namespace")}:
+            inside = request.namespace in {None, event["object"]["metadata"].get("namespace")}
+            if inside and _selects(request, event["object"]):
                 yield event
+
+
+def _selects(request: kmock.Request, stored: Json) -> bool:
+    """Whether a label selector chooses an object; nothing here changes labels, so that none leaves a selection."""
+    labels = stored["metadata"].get("labels") or {}
+    for term in filter(None, request.url.query.get("labelSelector", "").split(",")):
+        name, equals, value = term.partition("=")
+        if not equals and any(sign in term for sign in "!() "):
+            raise kmock.KubernetesError(status=400, reason="BadRequest", message=f"this demo cannot read {term!r}")
+        if name not in labels or (equals and labels[name] != value):
+            return False
+    return True
 
 
 class ApiServer:

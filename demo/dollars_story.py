@@ -1,25 +1,23 @@
-"""The last part of the demo: a gate in dollars that stops a ramp and blocks, and the journal of all decisions."""
+"""The dollars of the demo: a gate in dollars that stops a ramp and blocks, and the journal of all decisions."""
 
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from demo import programs
 from demo.calls import Calls, DemoError
 from demo.crd import Json
-from demo.earnings import Earnings
 from demo.operator_process import OperatorProcess
 from demo.samples import condition, read_objects
 from demo.show import Page
+from demo.stand_in import StandIn
 from demo.steps import until_right
-
-_AUDIT_SECONDS = 30.0
 
 GOOD_USD_PER_HOUR, FAIR_USD_PER_HOUR, POOR_USD_PER_HOUR = 40.0, 15.0, 7.0
 
 
 def tell_gate(
-    page: Page, folder: Path, earnings: Earnings, calls: Calls, operator: OperatorProcess, *, patience_seconds: float
+    page: Page, folder: Path, earnings: StandIn, calls: Calls, operator: OperatorProcess, *, patience_seconds: float
 ) -> None:
     """Shows a gate with a live input.
 
@@ -155,15 +153,9 @@ def tell_audit(page: Page, program: Path, journal: Path, scratch: Path) -> None:
 
 
 def _verify(page: Page, program: Path, folder: Path, *, fails: bool) -> None:
-    command = [str(program), "audit", "verify", str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_AUDIT_SECONDS, check=False)  # noqa: S603 - our own program
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise DemoError(f"placewright audit verify: {error}") from error
+    done = programs.run(program, "audit", "verify", str(folder))
     page.line(f"$ placewright audit verify {folder.name}")
-    for line in (done.stdout + done.stderr).splitlines():
+    for line in (done.out + done.err).splitlines():
         page.paragraph(line.strip().replace(str(folder), folder.name), head="  ")
-    if (done.returncode != 0) is not fails:
-        raise DemoError(
-            f"placewright audit verify ended with {done.returncode} on {'a changed' if fails else 'the'} journal"
-        )
+    if (done.code != 0) is not fails:
+        raise DemoError(f"placewright audit verify ended with {done.code} on {'a changed' if fails else 'the'} journal")

@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None, *, check: Callable[[], None]) -
             samples=told.samples,
             fleet=told.fleet,
             dollars=told.dollars,
+            idle=told.idle,
             patience_seconds=told.patience,
             folder=Path(folder),
             check=check,
@@ -79,10 +80,17 @@ def _parser() -> argparse.ArgumentParser:
         help="a policy and a model with a gate on live revenue; default: demo/dollars",
     )
     parser.add_argument(
+        "--idle",
+        type=Path,
+        default=ROOT / "demo" / "idle",
+        metavar="FOLDER",
+        help="a model that idles; default: demo/idle",
+    )
+    parser.add_argument(
         "--patience",
         type=float,
         default=60.0,
         metavar="SECONDS",
-        help="how long each step of the fleet and of the gate may take; default: 60",
+        help="how long each step of the fleet and of what follows may take; default: 60",
     )
     return parser

@@ -49,7 +49,7 @@ class OperatorProcess:
             "the operator",
             [str(program), "run", "--metrics-address=127.0.0.1:0", *options],
             log,
-            {**_inherited(os.environ), "KUBECONFIG": str(kubeconfig)},
+            {**inherited(os.environ), "KUBECONFIG": str(kubeconfig)},
         )
         self._port = 0
 
@@ -148,5 +148,6 @@ class OperatorProcess:
         return 0
 
 
-def _inherited(environ: Mapping[str, str]) -> dict[str, str]:
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment without what is meant for others: proxies, and settings of another operator."""
     return {name: value for name, value in environ.items() if not name.upper().startswith(_NOT_INHERITED)}

@@ -44,6 +44,11 @@ class Page:
         self._began = clock()
         self._beat = self._began
 
+    @property
+    def width(self) -> int:
+        """Columns that a line of text takes at most."""
+        return min(self._width or _TEXT_WIDTH, _TEXT_WIDTH)
+
     def line(self, text: str = "") -> None:
         """One line as it is."""
         self._out.write(text.rstrip() + "\n")
@@ -79,9 +84,8 @@ class Page:
                 self.line("".join(row[column].ljust(widths[column]) for column in columns))
 
     def _wrapped(self, head: str, text: str) -> None:
-        width = min(self._width or _TEXT_WIDTH, _TEXT_WIDTH)
-        hanging = " " * min(len(head), width // 3)
-        wrapped = textwrap.wrap(head + text, width, subsequent_indent=hanging, break_on_hyphens=False)
+        hanging = " " * min(len(head), self.width // 3)
+        wrapped = textwrap.wrap(head + text, self.width, subsequent_indent=hanging, break_on_hyphens=False)
         for one in wrapped:
             self.line(one)
 

@@ -1,21 +1,22 @@
 """The demo from its first line to its last; every step is checked, and the first that fails ends it."""
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from demo import dollars_story, fleet_story
+from demo import dollars_story, fleet_story, idle_story
 from demo.api import ApiServer, kubeconfig
 from demo.calls import Calls, DemoError
 from demo.crd import Json, read_crds, table
-from demo.earnings import Earnings
 from demo.fleet_story import read_fleet
-from demo.operator_process import OperatorProcess
+from demo.operator_process import OperatorProcess, inherited
 from demo.samples import Sample, condition, is_decided, read_samples, surprises
 from demo.show import Page, refusals
+from demo.stand_in import StandIn
 
 ROOT = Path(__file__).resolve().parents[1]
 CRD_FOLDER = ROOT / "crds"
@@ -35,7 +36,8 @@ class Setting:
         samples: folder of the manifests.
         fleet: folder of the manifests of the models that share pools.
         dollars: folder of the manifests of the gate with a live input.
-        patience_seconds: how long each step of the fleet may take.
+        idle: folder of the manifest of the model that idles.
+        patience_seconds: how long each step of the fleet and of what follows may take.
         folder: for the kubeconfig and the log; whoever gives it removes it.
         check: called between steps and on each poll; what it raises ends the demo.
     """
@@ -44,6 +46,7 @@ class Setting:
     samples: Path
     fleet: Path
     dollars: Path
+    idle: Path
     patience_seconds: float
     folder: Path
     check: Callable[[], None]
@@ -74,7 +77,7 @@ def tell(page: Page, setting: Setting) -> None:
     setting.check()
     page.paragraph("Placewright demo: the real operator against a Kubernetes API in this process (no cluster, no GPU).")
     page.line()
-    with ApiServer(crds.values()) as server, Earnings(dollars_story.GOOD_USD_PER_HOUR) as earnings:
+    with ApiServer(crds.values()) as server, StandIn(dollars_story.GOOD_USD_PER_HOUR) as metrics:
         page.progress(f"API with the {len(crds)} kinds of crds/ on {server.url}")
         credentials = setting.folder / "kubeconfig"
         credentials.write_text(kubeconfig(server.url), encoding="utf-8")
@@ -84,8 +87,9 @@ def tell(page: Page, setting: Setting) -> None:
             log=setting.log,
             tick=tick,
             options=(
-                f"--prometheus-url={earnings.url}",
+                f"--prometheus-url={metrics.url}",
                 "--inputs-interval=0.3",
+                "--act-interval=0.5",
                 f"--audit-dir={setting.journal}",
             ),
         )
@@ -97,8 +101,16 @@ def tell(page: Page, setting: Setting) -> None:
             fleet_story.tell(page, fleet, calls, operator, patience_seconds=setting.patience_seconds)
             setting.check()
             dollars_story.tell_gate(
-                page, setting.dollars, earnings, calls, operator, patience_seconds=setting.patience_seconds
+                page, setting.dollars, metrics, calls, operator, patience_seconds=setting.patience_seconds
             )
+            setting.check()
+            tools = idle_story.Tools(
+                program=setting.program,
+                env={**inherited(os.environ), "KUBECONFIG": str(credentials)},
+                metrics=metrics,
+                patience_seconds=setting.patience_seconds,
+            )
+            idle_story.tell(page, setting.idle, tools, calls, operator)
             setting.check()
             operator.end()
             page.progress("operator ended by SIGTERM with exit code 0")

@@ -210,6 +210,44 @@ def test_a_ramp_stops_where_it_does_not_pay_and_a_gate_that_fails_tears_nothing_
     )
 
 
+def words_of_idle(shown: Ended) -> str:
+    return " ".join(shown.out[shown.out.index("Now an idle model:") : shown.out.index("Every decision, gate")].split())
+
+
+def test_an_idle_model_is_told_with_what_it_burns_and_nothing_is_reaped(shown: Ended) -> None:
+    words = words_of_idle(shown)
+
+    assert re.search(
+        r"plan (p-\w+): \$2\.40/h on 2 GPUs of l40s; placewright render made Deployment and Service of it, 2 Pods run"
+        r" .* Active, TrafficSeen: requests were finished within the last 10s"
+        r" .* Idle, NoTraffic: idle for 10s; not reaped: its policy is Report; last active \S+Z"
+        r" .*placewright_idle_burn_usd_per_hour{name=\"helpdesk\",namespace=\"quiet\"} 2\.4 "
+        r".* would save \$2\.40/h; the policy is Report, so its 2 Pods run on .* somebody asks again"
+        r" .* Active: requests were \w+( \w+)? within the last 10s; it burns nothing",
+        words,
+    )
+
+
+def test_the_command_lists_what_burns_with_each_signal(shown: Ended) -> None:
+    listed, card = words_of_idle(shown).split("$ placewright idle -A")[1].split("$ placewright idle helpdesk -n quiet")
+
+    assert re.search(
+        r"quiet/helpdesk \$2\.40 Idle \d+ s ago \$0\.01 nothing, its idle policy is Report"
+        r" \$2\.40/h burns in 1 of 1 request that somebody looks at",
+        listed,
+    )
+    assert "quiet/helpdesk idles and burns $2.40/h" in card
+    assert re.findall(r"(\w+) Idle (?=no|every|nothing|nobody)", card) == [
+        "FinishedRequests",
+        "RunningRequests",
+        "WaitingRequests",
+        "Scrapes",
+        "ReplicasOwner",
+        "ReplicaAge",
+        "Wishes",
+    ]
+
+
 def test_the_journal_proves_itself_and_one_changed_byte_does_not_pass(shown: Ended) -> None:
     words = " ".join(shown.out[shown.out.index("Every decision, gate") :].split())
 
@@ -334,6 +372,26 @@ def test_a_fleet_without_its_files_is_refused(tmp_path: Path) -> None:
     assert ended.err.count("\n") == 1
 
 
+def idle_with(folder: Path, old: str, new: str) -> Path:
+    """The demo's idle model, with one text replaced."""
+    text = (ROOT / "demo" / "idle" / "helpdesk.yaml").read_text(encoding="utf-8")
+    assert old in text
+    (folder / "idle").mkdir()
+    (folder / "idle" / "helpdesk.yaml").write_text(text.replace(old, new, 1), encoding="utf-8")
+    return folder / "idle"
+
+
+def test_a_model_whose_activity_nobody_tells_fails_the_demo(tmp_path: Path) -> None:
+    # The script's servers do not serve this one: what they do is nobody's activity, and missing figures are not idle.
+    idle = idle_with(tmp_path, "policy: Report", "policy: Report\n    modelName: another")
+    samples = samples_with(tmp_path, "llama-8b-measured")
+    ended = run_demo(tmp_path, "--samples", samples, "--idle", idle, "--patience", 30)
+
+    assert ended.code == 1
+    assert "to see its traffic; it is Unknown, Idle=Unknown SignalMissing" in ended.err.splitlines()[0]
+    assert (ended.left, ended.files_left) == ([], [])
+
+
 def test_a_sample_that_promises_nothing_is_refused(tmp_path: Path) -> None:
     ended = run_demo(tmp_path, "--samples", samples_with(tmp_path, "llama-8b-measured", "# Expect:", "# Perhaps:"))
 
@@ -354,7 +412,7 @@ def test_a_sample_that_the_schema_refuses_is_refused(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------- endings
 
 
-@pytest.mark.parametrize("moment", ["API with", "operator ready", "decided 1 of", "planned together"])
+@pytest.mark.parametrize("moment", ["API with", "operator ready", "decided 1 of", "planned together", "TrafficSeen"])
 def test_ctrl_c_ends_everything_quietly(tmp_path: Path, moment: str) -> None:
     with Demo(tmp_path) as demo:
         demo.until(moment)

@@ -183,6 +183,31 @@ def test_cluster_wide_kinds_have_no_namespace(call: Client) -> None:
     assert call("POST", pools, a_pool("bad", pricePerGPUHour=-1))[0] == 422
 
 
+def test_label_selectors_choose_in_lists_and_watches(server: ApiServer, call: Client) -> None:
+    for name, labels in (("chosen", {"role": "serving", "layout": "a"}), ("other", {"role": "worker", "layout": "a"})):
+        pod = {"kind": "Pod", "metadata": {"name": name, "labels": labels}}
+        assert call("POST", "/api/v1/namespaces/labels/pods", pod)[0] == 201
+
+    def names(selector: str) -> list[str]:
+        listed = call("GET", f"/api/v1/namespaces/labels/pods?labelSelector={selector}")[1]["items"]
+        return sorted(one["metadata"]["name"] for one in listed)
+
+    assert names("layout") == ["chosen", "other"]
+    assert names("layout,role%3Dserving") == ["chosen"]
+    assert names("missing") == []
+    assert call("GET", "/api/v1/pods?labelSelector=!layout")[0] == 400
+
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection.request("GET", "/api/v1/pods?watch=true&labelSelector=role%3Dserving")
+    events = (json.loads(line) for line in connection.getresponse())
+    assert next(events)["object"]["metadata"]["name"] == "chosen"
+    for name, role in (("passed-over", "worker"), ("new", "serving")):
+        pod = {"kind": "Pod", "metadata": {"name": name, "labels": {"role": role}}}
+        call("POST", "/api/v1/namespaces/labels/pods", pod)
+    assert next(events)["object"]["metadata"]["name"] == "new"
+    connection.close()
+
+
 def test_nodes_and_pods_are_stored_as_they_are(server: ApiServer) -> None:
     calls = Calls(server.port, CRDS)
     fleet = read_fleet(ROOT / "demo" / "fleet")
