@@ -173,6 +173,16 @@ def test_a_resume_takes_the_pause_away_and_twice_is_once(site: Site) -> None:
     assert site.placements.versions() == version
 
 
+@pytest.mark.parametrize("reason", ["Paused", "BrakeEngaged"])
+def test_a_resume_of_one_tells_what_holds_all(site: Site, reason: str) -> None:
+    site.make(conditions=[condition("Applied", "False", reason)])
+
+    told = site.run("resume", "chat").stdout
+
+    assert "nothing to do, it is not paused" in told
+    assert f"; the fleet holds it ({reason} it is): `placewright resume --fleet`" in told
+
+
 def test_a_resume_tries_a_failed_rollout_again_each_time(site: Site) -> None:
     site.make(rollout=failed())
 

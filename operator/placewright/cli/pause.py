@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from placewright.cli.connection import Connection, connection_options
 from placewright.cli.decorate import Command, with_options
 from placewright.cli.lazy import debug_option
-from placewright.cli.steering import Json, Target, annotation_of, status_of
+from placewright.cli.steering import Json, Target, annotation_of, condition_of, status_of
 
 if TYPE_CHECKING:
     from placewright.cli.fleet_steering import Fleet, Seen
@@ -161,8 +161,18 @@ def _resume_one(asked: Target) -> str:
         trouble = status_of(before)["rollout"].get("trouble") or "its replicas did not get Ready"
         told.append(f"the rollout of {failed}, which failed ({trouble}), is tried again at once")
     if not told:
-        return f"{asked.title}: nothing to do, it is not paused and no rollout of it failed"
-    return f"{asked.title}: {', and '.join(told)}" + ("" if _acts(after) else f"; {_not_acted(after)}")
+        told = ["nothing to do, it is not paused and no rollout of it failed"]
+    held = _held_by_fleet(before) if not why else ""
+    hint = held if _acts(after) else f"; {_not_acted(after)}"
+    return f"{asked.title}: {', and '.join(told)}{hint}"
+
+
+def _held_by_fleet(resource: Json) -> str:
+    """What of the fleet holds the request all the same; empty: nothing, as far as its status tells."""
+    applied = condition_of(resource, "Applied")
+    if applied.get("reason") not in {"Paused", "BrakeEngaged"}:
+        return ""
+    return f"; the fleet holds it ({applied.get('message', '')}): `placewright resume --fleet`"
 
 
 def _failed_plan(resource: Json) -> str:
