@@ -23,6 +23,7 @@ from tests.support.renders import SETTINGS, a_layout, a_work
 
 Json = dict[str, Any]
 
+ROOT = Path(__file__).resolve().parents[2]
 WITHOUT = "WRITES OF ACTING NOT TESTED: "
 ROUTED = replace(SETTINGS, route=Route(gateway="public"))
 
@@ -253,6 +254,69 @@ def test_checkpoints_stand_around_every_write(scene: Scene) -> None:
     assert gone.result is ActResult.DONE
     assert carry_out(Remove(name=unit.name)) == ["before-remove", "after-remove"] * 2
     assert set(passed) | set(made) <= set(CHECKPOINTS)
+
+
+def told_writes() -> dict[str, int]:
+    """The table of docs/acting.md: writes by move."""
+    lines = (ROOT / "docs/acting.md").read_text(encoding="utf-8").splitlines()
+    begin = lines.index("| move | writes | which |") + 2
+    rows = [line.split("|")[1:3] for line in lines[begin:] if line.startswith("|")]
+    return {move.strip(): int(writes) for move, writes in rows}
+
+
+def test_each_move_costs_the_writes_that_the_docs_tell(scene: Scene, routed_plane: ControlPlane) -> None:
+    measured: dict[str, int] = {}
+
+    def carry_out(title: str, move: Any, *actions: Any, **given: Any) -> None:
+        outcome = scene.carry_out(scene.task(move, **given), *actions)
+        assert (outcome.result, outcome.writes) == (ActResult.DONE, len(scene.writes))
+        measured[title] = outcome.writes
+
+    plain = scene.move(work(scene))
+    name = plain.units[0].name
+    carry_out("first rollout of a layout", plain, Scale(name=name, replicas=2))
+    carry_out("another number of replicas", plain, Scale(name=name, replicas=3))
+    carry_out("nothing to do", plain)
+    carry_out("reap", plain, Scale(name=name, replicas=0))
+    carry_out("wake", plain, Scale(name=name, replicas=3))
+    image = scene.move(work(scene), settings=replace(SETTINGS, image="example.com/engine:2"))
+    carry_out("another image", image, Scale(name=name, replicas=3))
+    again = scene.move(work(scene, plan_id="p-2"), settings=replace(SETTINGS, image="example.com/engine:2"))
+    carry_out("another plan with the same layout and replicas", again)
+
+    scene = Scene(routed_plane, scene.namespace, "routed")
+    old = scene.move(work(scene), settings=ROUTED)
+    before = old.units[0].name
+    carry_out(
+        "first rollout of a layout with a route", old, Scale(name=before, replicas=2), Weigh(shares={before: 1.0})
+    )
+    new = scene.move(work(scene, a_layout((16, 16)), plan_id="p-2"), work(scene), ROUTED)
+    after = new.units[0].name
+    carry_out("begin", new, Scale(name=after, replicas=2))
+    carry_out("ramp step", new, Weigh(shares={after: 0.1, before: 0.9}))
+    carry_out("end", new, Weigh(shares={after: 1.0}))
+    final = scene.move(work(scene, a_layout((16, 16)), plan_id="p-2"), settings=ROUTED)
+    carry_out("each old replica that gives way before", final, Scale(name=before, replicas=1))
+    carry_out("gone", final, Remove(name=before))
+    measured["another layout, where old and new have room"] = sum(
+        measured.pop(each) for each in ("begin", "end", "gone")
+    )
+
+    scene = Scene(routed_plane, scene.namespace, "mixed")
+    mixed = scene.move(work(scene, a_layout(weight=0.5), a_layout((16, 16), weight=0.5)), settings=ROUTED)
+    begin = [Scale(name=unit.name, replicas=1) for unit in mixed.units]
+    shares = {unit.name: unit.weight for unit in mixed.units}
+    carry_out("first rollout of two layouts with a route", mixed, *begin, Weigh(shares=shares))
+
+    target = next(each for each in scene.seen().values() if each.kind == "Deployment")
+    stored = scene.get("deployments", target.name)
+    del stored["metadata"]["ownerReferences"]
+    target = workload_of("Deployment", scene.replaced("deployments", stored))
+    carry_out(
+        "workloadRef scaled", None, Scale(name=target.name, replicas=5), seen={target.name: target}, target=target.key
+    )
+    measured["the request is deleted"] = 0  # shown with real controllers in test_acting_kube_run.py
+    assert measured == told_writes()
 
 
 class KilledError(BaseException):

@@ -123,6 +123,9 @@ class Scene:
         assert found is not None, f"no {kind} {name}"
         return found
 
+    def replaced(self, kind: str, body: Json) -> Json:
+        return self.api.request("PUT", self.path(kind, body["metadata"]["name"]), body)
+
     def names(self, kind: str) -> list[str]:
         """Names of the objects of a kind that are not going."""
         return sorted(
