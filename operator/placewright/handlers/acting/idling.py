@@ -12,11 +12,13 @@ from placewright.api.acting import wishes_of
 from placewright.api.annotations import acting_digest
 from placewright.api.policies import InputRules
 from placewright.core import idle
+from placewright.core.idle_signals import queue_now
 from placewright.core.model import Activity, IdlePolicy, IdleState, IdleVerdict
 from placewright.handlers.acting.goals import cost_per_hour, floor_cost_per_hour, replicas_of
 from placewright.handlers.acting.looks import Look
 from placewright.handlers.acting.observing import Server
 from placewright.kube.workloads import Workload
+from placewright.telemetry.acting_figures import ActingFigures
 from placewright.telemetry.prometheus.activity import ActivityWant, activity_of, activity_want
 from placewright.telemetry.prometheus.book import Entry, Query
 from placewright.telemetry.views import Key
@@ -55,14 +57,14 @@ class _Mind:
         want: what is asked; a text: why nothing may be.
         asked_at: when it was asked last, seconds of a clock that does not go back; None: never.
         shown: what it was asked for: another one means asking at once.
-        last_active: as seen by the newest look, Unix seconds.
+        figures: of the newest look.
     """
 
     read: object = None
     want: ActivityWant | str = ""
     asked_at: float | None = None
     shown: object = None
-    last_active: float | None = None
+    figures: ActingFigures | None = None
 
 
 class Idling:
@@ -99,10 +101,10 @@ class Idling:
         self._minds.pop(key, None)
         self._fresh.pop(key, None)
 
-    def last_active(self, key: Key) -> float | None:
-        """When a request was seen active last by the newest look; safe to call from another thread."""
+    def figures(self, key: Key) -> ActingFigures | None:
+        """What the newest look at a request saw; safe to call from another thread."""
         mind = self._minds.get(key)
-        return None if mind is None else mind.last_active
+        return None if mind is None else mind.figures
 
     async def close(self) -> None:
         """Gives connections back."""
@@ -160,7 +162,9 @@ class Idling:
             ),
             can_act=look.hold is None and look.stored.plan is not None,
         )
-        self._minds[look.key].last_active = found.memory.last_active
+        self._minds[look.key].figures = ActingFigures(
+            last_active=found.memory.last_active, queue_requests=queue_now(activity, rules, now)
+        )
         return found
 
     def _mind(self, look: Look, rules: InputRules) -> _Mind:
@@ -169,7 +173,7 @@ class Idling:
         read = (look.subject.uid, look.subject.generation, rules, look.said.idle)
         if mind.read != read:
             self._minds[look.key] = mind = _Mind(
-                read=read, want=activity_want(look.said.parsed, rules, look.said.idle), last_active=mind.last_active
+                read=read, want=activity_want(look.said.parsed, rules, look.said.idle), figures=mind.figures
             )
         return mind
 

@@ -132,8 +132,7 @@ class Acting:
 
     def figures(self, key: Key) -> ActingFigures | None:
         """Exact figures of a request for metrics; safe to call from another thread."""
-        last_active = self._parts.idling.last_active(key)
-        return None if last_active is None else ActingFigures(last_active=last_active)
+        return self._parts.idling.figures(key)
 
     def state(self) -> ActingState | None:
         """Brake and pause of the fleet; safe to call from another thread."""
