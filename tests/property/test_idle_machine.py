@@ -113,7 +113,7 @@ class IdleMachine(RuleBasedStateMachine):
             self.note(verdict.memory.reap_at, changed=verdict.memory.reap_at != before.reap_at)
             if verdict.memory.saved_at != before.saved_at:
                 self.settlements += 1
-            self.rate = verdict.memory.saves_per_hour
+            self.rate = life.cost_per_hour * (1.0 - life.floor / PLAN)
 
     def note(self, reap_at: float | None, *, changed: bool) -> None:
         if reap_at is None:
@@ -180,7 +180,5 @@ def _measure(spans: list[tuple[float, float]]) -> float:
     return total
 
 
-IdleMachine.TestCase.settings = settings(
-    max_examples=max(10, settings().max_examples // 2), stateful_step_count=30, deadline=None
-)
+IdleMachine.TestCase.settings = settings(max_examples=settings().max_examples, stateful_step_count=50, deadline=None)
 TestIdleMachine = IdleMachine.TestCase
