@@ -109,6 +109,7 @@ def controller_manager(ports: Ports, pki: Pki, kubeconfig_file: Path, folder: Pa
         f"--kubeconfig={kubeconfig_file}",
         "--controllers=*,-node-ipam-controller",
         "--leader-elect=false",
+        "--node-monitor-grace-period=24h",  # kwok's fast stages send no heartbeats: Nodes would flap every 50 s
         f"--service-account-private-key-file={pki.service_account_private_key}",
         f"--root-ca-file={pki.ca}",
         f"--bind-address={HOST}",

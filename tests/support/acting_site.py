@@ -104,15 +104,21 @@ class Site:
     # ------------------------------------------------------------------------------------------------- what there is
 
     def add_pool(self, name: str, price: float, *, nodes: int, gpus: int) -> None:
-        """A GPUPool and its Nodes, without the taint of new ones."""
+        """A GPUPool and its Nodes."""
+        self.add_nodes(name, nodes=nodes, gpus=gpus)
         labels = {"pool": name, "site": self.namespace}
-        given = GpuNodes(f"{self.namespace}-{name}", "NVIDIA-L40S", nodes, gpus, memory_mib=46068, labels=labels)
-        for made in create_gpu_nodes(self.api, [given]):
-            self._made.append(f"{NODES}/{made}")
-            self.api.patch(f"{NODES}/{made}", {"spec": {"taints": None}})
         spec = {"nodeSelector": {"matchLabels": labels}, "pricePerGPUHour": price}
         metadata = {"name": f"{self.namespace}-{name}", "labels": labels}
         self.add("gpupools", {"kind": "GPUPool", "metadata": metadata, "spec": spec})
+
+    def add_nodes(self, pool: str, *, nodes: int, gpus: int, batch: str = "a") -> None:
+        """Nodes of a pool, without the taint of new ones."""
+        labels = {"pool": pool, "site": self.namespace}
+        name = f"{self.namespace}-{pool}-{batch}"
+        given = GpuNodes(name, "NVIDIA-L40S", nodes, gpus, memory_mib=46068, labels=labels)
+        for made in create_gpu_nodes(self.api, [given]):
+            self._made.append(f"{NODES}/{made}")
+            self.api.patch(f"{NODES}/{made}", {"spec": {"taints": None}})
 
     def price(self, name: str, price: float) -> None:
         """Another price of a pool."""

@@ -124,10 +124,15 @@ class ActingTraffic:
         with self._lock:
             return self._shares[-1].get(workload, 0.0) if self._shares else 0.0
 
-    def shares(self, workload: str) -> list[float]:
-        """All shares that the Pods of a workload had so far, in turn, while anything was served."""
+    def mark(self) -> int:
+        """Where `shares` may begin."""
         with self._lock:
-            found = [each.get(workload, 0.0) for each in self._shares]
+            return max(0, len(self._shares) - 1)
+
+    def shares(self, workload: str, since: int = 0) -> list[float]:
+        """All shares that the Pods of a workload had since a mark, in turn, while anything was served."""
+        with self._lock:
+            found = [each.get(workload, 0.0) for each in self._shares[since:]]
         return [share for at, share in enumerate(found) if at == 0 or share != found[at - 1]]
 
     # --------------------------------------------------------------------------------------------------- sharing
@@ -139,12 +144,13 @@ class ActingTraffic:
             models = dict.fromkeys(pods, "")
             for request, stream in self._streams.items():
                 stream.fold()
-                stream.lost_rate = stream.rate
-                for share, selector in self._ways(request):
+                ways = self._ways(request)
+                stream.lost_rate = 0.0 if ways else stream.rate
+                for share, selector in ways:
                     ready = [name for name, pod in pods.items() if is_ready(pod) and _chosen(selector, pod)]
                     for name in ready:
                         self._rates[name] += stream.rate * share / len(ready)
-                    stream.lost_rate -= stream.rate * share if ready else 0.0
+                    stream.lost_rate += 0.0 if ready else stream.rate * share
                 for name, pod in pods.items():
                     if pod["metadata"]["labels"].get(REQUEST_LABEL) == request:
                         models[name] = stream.model
@@ -182,12 +188,12 @@ class ActingTraffic:
         pools = {
             item["metadata"]["name"]: item["spec"]["selector"].get("matchLabels") or {} for item in self._items(POOLS)
         }
-        found = []
+        found: list[tuple[float, Mapping[str, str]]] = []
         weights = sum(int(each.get("weight", 1)) for each in backends(routes[0]))
         for each in backends(routes[0]):
             known = pools if each.get("kind") == "InferencePool" else services
-            if each["name"] in known and each.get("weight", 1) > 0:
-                found.append((int(each.get("weight", 1)) / weights, known[each["name"]]))
+            if each.get("weight", 1) > 0:
+                found.append((int(each.get("weight", 1)) / weights, known.get(each["name"], {})))
         return found
 
     def _items(self, path: str) -> list[Json]:

@@ -137,6 +137,8 @@ class Chronicle:
     def __str__(self) -> str:
         return "\n".join(self.lines)
 
+    __repr__ = __str__
+
 
 def gpus_of(pod: Json) -> int:
     """GPUs that a Pod asks for."""
