@@ -118,6 +118,17 @@ def test_one_signal_that_is_not_idle_keeps_the_replicas(
     assert (verdict.action, verdict.target, verdict.memory.reap_at) == (IdleAction.KEEP, None, None)
 
 
+@pytest.mark.parametrize("lost", [slice(0, 3), slice(6, 7), slice(14, 17), slice(0, 17)])
+def test_a_step_that_is_not_there_at_all_keeps_the_replicas(lost: slice) -> None:
+    slots = list(history().slots)
+    del slots[lost]
+    gap = quiet(servers=(replace(history(), slots=tuple(slots)), history("chat-1")))
+    verdict = look(gap)
+    assert result(verdict, IdleSignal.SCRAPES) is SignalResult.MISSING
+    assert "chat-0 was not seen" in verdict.message
+    assert (verdict.action, verdict.memory.state) == (IdleAction.KEEP, IdleState.UNKNOWN)
+
+
 def test_an_idle_model_is_reaped_when_its_announcement_is_over() -> None:
     verdict = look(quiet())
     assert (verdict.action, verdict.target, verdict.reason) == (IdleAction.REAP, 0, "NoTraffic")
