@@ -105,6 +105,7 @@ class Scene:
             "deployments": "apis/apps/v1",
             "statefulsets": "apis/apps/v1",
             "leaderworkersets": "apis/leaderworkerset.x-k8s.io/v1",
+            "inferencepools": "apis/inference.networking.k8s.io/v1",
             "httproutes": "apis/gateway.networking.k8s.io/v1",
             "horizontalpodautoscalers": "apis/autoscaling/v2",
         }

@@ -16,7 +16,7 @@ from placewright.kube.client import FIELD_MANAGER, Json
 from placewright.kube.manifests import Manifest, Move, names, stamps
 from placewright.kube.outcomes import ActResult, Outcome, StopError
 from placewright.kube.routes import RouteState, route_of
-from placewright.kube.tending import needs_tending, same_request, strays_of, tended
+from placewright.kube.tending import needs_tending, same_request, stands, strays_of, tended
 from placewright.kube.workloads import Key, Workload, workload_of
 
 CHECKPOINTS: Final = tuple(
@@ -179,8 +179,8 @@ class _Run:
         kind = str(wanted.workload["kind"])
         stored = await self._checked(kind, name)
         found = None if stored is None else workload_of(kind, stored)
-        stale = found is None or (found.template, found.essence) != wanted.template
-        current = found is not None and found.applied == wanted.applied and not stale
+        stale = found is None or not found.runs(wanted.template)
+        current = found is not None and stands(move, found)
         scales = found is None or replicas != found.replicas
         if current and not scales:
             await self._pieces(wanted.pieces if every_piece else ())
@@ -195,9 +195,18 @@ class _Run:
             held |= {"metadata": {"name": name}, "spec": {"replicas": stored["spec"]["replicas"]}}
             stored = await self._calls.apply(held, stored, what="apply", handover=True)
         body = move.workload(name, None if owner else replicas, self._notes(found, replicas, stale=stale))
-        await self._calls.apply(body, stored, what="scale" if current else "apply")
+        answer = await self._calls.apply(body, stored, what="scale" if current else "apply")
+        if stale:
+            await self._admit(kind, answer, wanted.template)
         if owner and found is not None and scales:
             raise _owned(found, owner)
+
+    async def _admit(self, kind: str, stored: Json, wanted: tuple[str, str]) -> None:
+        """Remembers what an admission webhook made of what was applied: it is not put back again and again."""
+        found = workload_of(kind, stored)
+        if not found.runs(wanted):
+            notes = {stamps.ADMITTED: found.essence}
+            await self._calls.merge(kind, stored, {"metadata": {"annotations": notes}}, what="apply")
 
     def _notes(self, found: Workload | None, replicas: int, *, stale: bool) -> dict[str, str]:
         """Annotations that tell of the move."""
@@ -216,6 +225,8 @@ class _Run:
             notes[stamps.REPLICAS_BEFORE] = str(before)
         elif found.replicas_before is not None:
             notes[stamps.REPLICAS_BEFORE] = ""  # left out it would stay where a patch of ours set it
+        if stale and found.admitted:
+            notes[stamps.ADMITTED] = ""
         return notes
 
     async def _scale(self, name: str, replicas: int) -> None:

@@ -26,15 +26,18 @@ def needs_tending(
         return False
     if route is not None and (move.route is None or route.applied != move.routed):
         return True
-    return any(
-        name not in busy and tended(move, each) and each.applied != move.rendered[name].applied
-        for name, each in seen.items()
-    )
+    return any(name not in busy and tended(move, each) and not stands(move, each) for name, each in seen.items())
 
 
 def tended(move: Move, seen: Workload) -> bool:
     """Whether a unit stands and may be brought up to date without starting a Pod anew."""
-    return not seen.going and (seen.template, seen.essence) == move.wanted(seen.name)
+    return not seen.going and seen.runs(move.wanted(seen.name))
+
+
+def stands(move: Move, seen: Workload) -> bool:
+    """Whether a unit that is rendered stands as it is, whatever its number of replicas."""
+    wanted = move.rendered[seen.name]
+    return seen.runs(wanted.template) and seen.applied == wanted.applied and seen.pools == wanted.unit.pools
 
 
 def strays_of(move: Move, seen: Collection[str]) -> list[tuple[str, str]]:

@@ -14,7 +14,15 @@ from placewright.kube.client import Json
 from placewright.kube.inventory.resources import GPU_RESOURCES, requested
 from placewright.kube.manifests.essence import essence_of, templates_of
 from placewright.kube.manifests.names import LAYOUT_LABEL, MANAGER, PLAN_LABEL
-from placewright.kube.manifests.stamps import APPLIED, POOLS, REPLICAS_BEFORE, TEMPLATE, TEMPLATE_GENERATION, UP_SINCE
+from placewright.kube.manifests.stamps import (
+    ADMITTED,
+    APPLIED,
+    POOLS,
+    REPLICAS_BEFORE,
+    TEMPLATE,
+    TEMPLATE_GENERATION,
+    UP_SINCE,
+)
 
 Key = tuple[str, str, str]
 """Namespace, kind and name of a workload."""
@@ -48,6 +56,7 @@ class Workload:
         applied: digest of all that we applied with it last.
         template: digest of the template that we applied last.
         essence: digest of what its Pods are started with, as it stands; empty for what is not ours.
+        admitted: that digest, where an admission webhook made something else of what we applied; empty: none did.
         up_since: when its replicas were raised last or its template changed, Unix seconds; None: nobody knows.
         replicas_before: before it began to give way or was reaped; None: neither.
         shape: Pods of one replica by its templates: (how many, GPUs of each), the leader first.
@@ -74,6 +83,7 @@ class Workload:
     applied: str
     template: str
     essence: str
+    admitted: str
     up_since: float | None
     replicas_before: int | None
     shape: tuple[tuple[int, int], ...]
@@ -89,6 +99,12 @@ class Workload:
     def gpus(self) -> int:
         """GPUs of one replica."""
         return sum(pods * gpus for pods, gpus in self.shape)
+
+    def runs(self, wanted: tuple[str, str] | None) -> bool:
+        """Whether its Pods are started as these digests want (`Move.wanted`), or as admission left that."""
+        if wanted is None:
+            return False
+        return self.template == wanted[0] and self.essence in {wanted[1], self.admitted}
 
     @property
     def title(self) -> str:
@@ -132,6 +148,7 @@ def workload_of(kind: str, body: Json) -> Workload:
         applied=notes.get(APPLIED, ""),
         template=notes.get(TEMPLATE, ""),
         essence=essence_of(kind, spec) if managed else "",
+        admitted=notes.get(ADMITTED, ""),
         up_since=seconds_of(notes.get(UP_SINCE, "")),
         replicas_before=_number(notes.get(REPLICAS_BEFORE, "")),
         shape=tuple((count, _gpus(template)) for count, template in templates),
@@ -167,7 +184,7 @@ def running_of(
         weight=weight,
         pools=workload.pools or pools or {},
         trouble=workload.trouble or trouble,
-        stale=wanted is not None and (workload.template, workload.essence) != wanted,
+        stale=wanted is not None and not workload.runs(wanted),
         replicas_before=workload.replicas_before,
     )
 

@@ -19,6 +19,8 @@ TEMPLATE: Final = "placewright.dev/template"
 """Digest of the template that we applied last."""
 TEMPLATE_GENERATION: Final = "placewright.dev/template-generation"
 """metadata.generation that this template came with: a status that is older says nothing of its Pods."""
+ADMITTED: Final = "placewright.dev/admitted"
+"""Digest of what the Pods are started with as an admission webhook made it of what we applied; it is let stand."""
 APPLIED: Final = "placewright.dev/applied"
 """Digest of all that we applied last with this object."""
 
