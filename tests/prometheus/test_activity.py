@@ -71,6 +71,73 @@ UNSEEN: dict[str, World] = {
 RENAMED = still("renamed", renamed_at=AT - 300.0)
 
 
+SCRAPES = tuple(AT - 3.0 * WINDOW + index * 15.0 for index in range(int(3.0 * WINDOW / 15.0)))
+
+
+def _flat(value: float, since: float = 0.0) -> list[tuple[float, float]]:
+    return [(at, value) for at in SCRAPES if at >= since]
+
+
+def _labelled(name: str, points: list[tuple[float, float]], **labels: str) -> worlds.Samples:
+    return {(name, tuple(sorted(labels.items()))): points}
+
+
+def _vllm(namespace: str) -> worlds.Samples:
+    """One vLLM with two engines in one Pod, which has only ever finished requests of one kind."""
+    pod = {"namespace": namespace, "pod": "chat-0", "instance": "10.0.0.0:8000"}
+    found: worlds.Samples = _labelled("up", _flat(1.0), **pod)
+    for engine in ("0", "1"):
+        shown = {**pod, "model_name": "own/model", "engine": engine}
+        found |= _labelled("vllm:request_success_total", _flat(9.0), **shown, finished_reason="stop")
+        found |= _labelled("vllm:num_requests_running", _flat(0.0), **shown)
+        found |= _labelled("vllm:num_requests_waiting", _flat(0.0), **shown)
+    return found
+
+
+def _gpu(namespace: str, percent: float, *, renamed: bool) -> worlds.Samples:
+    """DCGM's exporter with its labels honoured, or renamed by Prometheus."""
+    whose = {"namespace": namespace, "pod": "chat-0"}
+    exporter = {"namespace": "gpu-operator", "pod": "dcgm-7", "instance": "10.0.9.9:9400"}
+    labels = {f"exported_{name}": value for name, value in whose.items()} | exporter if renamed else exporter | whose
+    found = _labelled("DCGM_FI_DEV_GPU_UTIL", _flat(0.0), **labels, gpu="0")
+    return found | _labelled("DCGM_FI_DEV_GPU_UTIL", _flat(percent), **labels, gpu="1")
+
+
+def _picker(
+    namespace: str, waited_at: float | None, name: str = "inference_extension", **labels: str
+) -> worlds.Samples:
+    where = {"namespace": namespace, "pod": "epp-0", "instance": "10.0.0.9:9090"}
+    found = _labelled(f"{name}_info", _flat(1.0), **where)
+    if waited_at is not None:
+        waited = [(at, float(at == SCRAPES[-1] or abs(at - waited_at) <= 15.0)) for at in SCRAPES if at >= waited_at]
+        found |= _labelled(f"{name}_flow_control_queue_size", waited, **where, priority="0", **labels)
+    return found
+
+
+EXTRA: tuple[worlds.Samples, ...] = (
+    _vllm("plain"),
+    _vllm("new-reason")
+    | _labelled(
+        "vllm:request_success_total",
+        _flat(1.0, since=AT - 200.0),
+        namespace="new-reason",
+        pod="chat-0",
+        instance="10.0.0.0:8000",
+        model_name="own/model",
+        engine="0",
+        finished_reason="length",
+    ),
+    _vllm("gpu-idle") | _gpu("gpu-idle", 3.0, renamed=False),
+    _vllm("gpu-busy") | _gpu("gpu-busy", 90.0, renamed=False),
+    _vllm("gpu-idle-renamed") | _gpu("gpu-idle-renamed", 3.0, renamed=True),
+    _vllm("gpu-busy-renamed") | _gpu("gpu-busy-renamed", 90.0, renamed=True),
+    _vllm("queue-empty") | _picker("queue-empty", None),
+    _vllm("queue-waits") | _picker("queue-waits", AT - 200.0, "llm_d_epp", model_name="own/model"),
+    _vllm("queue-old") | _picker("queue-old", AT - 200.0),
+    _vllm("queue-of-others") | _picker("queue-of-others", AT - 200.0, "llm_d_epp", model_name="another"),
+)
+
+
 def _random(index: int) -> World:
     return random_world(Random(index), window=WINDOW, step=STEP, namespace=f"random-{index}")
 
@@ -79,7 +146,7 @@ def _random(index: int) -> World:
 def url(prometheus: Path, promtool: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     stored = [QUIET, RENAMED, *BUSY.values(), *UNSEEN.values(), *(_random(index) for index in range(RANDOM_WORLDS))]
     server = PrometheusServer(prometheus, tmp_path_factory.mktemp("prometheus"))
-    server.load(promtool, worlds.stored(world.samples() for world in stored))
+    server.load(promtool, worlds.stored([*(world.samples() for world in stored), *EXTRA]))
     with server:
         yield server.url
 
@@ -90,6 +157,24 @@ def wanted(world: World, rules: IdleRules = RULES) -> ActivityWant:
     )
     assert isinstance(found, ActivityWant), found
     return found
+
+
+def look_at(url: str, namespace: str, rules: IdleRules = RULES, **idle: object) -> IdleVerdict:
+    """The look at which an announced reap of one vLLM is due."""
+    found = activity_want(asking(namespace=namespace, idle={"modelName": "own/model", **idle}), FORBIDDEN, rules)
+    assert isinstance(found, ActivityWant), found
+    seen = activity_of(found, asked(url, found.queries, AT))
+    memory = IdleMemory(state=IdleState.IDLE, since=AT - 120.0, reap_at=AT - 30.0)
+    return decide(
+        replace(seen, replicas=1, serving=1, plan_replicas=1, youngest_at=AT - 1e5),
+        rules,
+        IdleWishes(),
+        memory,
+        AT,
+        cost_per_hour=8.0,
+        floor_cost_per_hour=0.0,
+        can_act=True,
+    )
 
 
 def asked(url: str, queries: tuple[Query, ...], at: float) -> dict[Query, Entry]:
@@ -162,3 +247,66 @@ def test_a_model_that_nobody_measures_is_not_idle(url: str) -> None:
     assert (found.servers, found.fault) == ((), "")
     verdict = look(url, nobody)
     assert (verdict.action, verdict.message) == (IdleAction.KEEP, "no server's metrics were found")
+
+
+def test_two_engines_of_one_pod_are_one_server(url: str) -> None:
+    assert look_at(url, "plain").action is IdleAction.REAP
+
+
+def test_the_first_request_that_ends_in_a_new_way_is_seen(url: str) -> None:
+    assert look_at(url, "new-reason").memory.state is IdleState.ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("namespace", "reason"),
+    [
+        ("gpu-idle", "NoTraffic"),
+        ("gpu-busy", "TrafficSeen"),
+        ("gpu-idle-renamed", "NoTraffic"),
+        ("gpu-busy-renamed", "TrafficSeen"),
+        ("plain", "SignalMissing"),
+    ],
+)
+def test_gpus_are_those_of_the_models_own_pods(url: str, namespace: str, reason: str) -> None:
+    verdict = look_at(url, namespace, replace(RULES, gpu_utilization_below_percent=20.0))
+    assert verdict.reason == reason, verdict.message
+    assert (verdict.action is IdleAction.REAP) == (reason == "NoTraffic")
+
+
+@pytest.mark.parametrize(
+    ("namespace", "reason"),
+    [
+        ("queue-empty", "NoTraffic"),
+        ("queue-waits", "TrafficSeen"),
+        ("queue-old", "TrafficSeen"),
+        ("queue-of-others", "NoTraffic"),
+        ("plain", "SignalMissing"),
+    ],
+)
+def test_the_queue_of_a_gateway_is_known_and_empty_or_it_is_not_idle(url: str, namespace: str, reason: str) -> None:
+    rules = replace(RULES, watches_queue=True)
+    verdict = look_at(url, namespace, rules, queue={"preset": "gateway"})
+    assert verdict.reason == reason, verdict.message
+
+
+def test_a_reaped_model_is_woken_by_what_waits_in_the_gateway(url: str) -> None:
+    rules = replace(RULES, watches_queue=True)
+    memory = IdleMemory(state=IdleState.REAPED, since=AT - 900.0, replicas_before=1, saved_at=AT - 900.0)
+    actions = {}
+    for namespace in ("queue-empty", "queue-waits", "queue-old", "queue-of-others", "plain"):
+        given = asking(namespace=namespace, idle={"modelName": "own/model", "queue": {"preset": "gateway"}})
+        found = activity_want(given, FORBIDDEN, rules)
+        assert isinstance(found, ActivityWant)
+        seen = activity_of(found, asked(url, found.wake_queries, AT), reaped=True)
+        actions[namespace] = decide(
+            replace(seen, replicas=0, serving=0, plan_replicas=1),
+            rules,
+            IdleWishes(),
+            memory,
+            AT,
+            cost_per_hour=8.0,
+            floor_cost_per_hour=0.0,
+            can_act=True,
+        ).action
+    waking = {namespace for namespace, action in actions.items() if action is IdleAction.WAKE}
+    assert waking == {"queue-waits", "queue-old"}
