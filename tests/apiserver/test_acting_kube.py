@@ -152,7 +152,10 @@ def test_what_gives_way_remembers_its_first_number_and_is_removed_with_its_servi
     scene.carry_out(scene.task(new), Scale(name=before.name, replicas=1))
     assert (scene.seen()[before.name].replicas, scene.seen()[before.name].replicas_before) == (1, 3)
 
-    held = scene.carry_out(scene.task(new), Remove(name=before.name))
+    task = scene.task(new)
+    assert task.route is not None
+    without = replace(task.route, shares={after.name: 1.0})  # as a decision may have seen it
+    held = scene.carry_out(replace(task, route=without), Remove(name=before.name))
     assert (held.result, held.message) == (ActResult.CONFLICT, f"{before.name} gets traffic again")
     outcome = scene.carry_out(scene.task(new), Weigh(shares={after.name: 1.0}), Remove(name=before.name))
     assert outcome.result is ActResult.DONE
@@ -163,6 +166,54 @@ def test_what_gives_way_remembers_its_first_number_and_is_removed_with_its_servi
     ]
     assert scene.names("deployments") == [after.name]
     assert scene.names("services") == [f"{after.name}-http"]
+
+
+def test_a_request_whose_gpus_are_gone_gives_back_all_whatever_its_route_says(scene: Scene) -> None:
+    move = scene.move(work(scene), settings=ROUTED)
+    name = move.units[0].name
+    scene.carry_out(scene.task(move), Scale(name=name, replicas=1), Weigh(shares={name: 1.0}))
+    task = replace(scene.task(move), move=None)
+    assert scene.carry_out(task, Remove(name=name)).result is ActResult.DONE
+    assert (scene.names("deployments"), scene.names("services")) == ([], [])
+    # A plan that comes again takes the route over, and makes nothing for what is gone.
+    again = scene.move(work(scene, a_layout((16, 16)), plan_id="p-2"), settings=ROUTED)
+    (unit,) = again.units
+    outcome = scene.carry_out(scene.task(again), Scale(name=unit.name, replicas=1), tend=True)
+    assert outcome.result is ActResult.DONE
+    assert scene.carry_out(scene.task(again), Weigh(shares={unit.name: 1.0})).writes == 1
+    assert scene.names("services") == [f"{unit.name}-http"]
+
+
+def test_a_group_is_made_scaled_and_changed_like_a_deployment(scene: Scene) -> None:
+    move = scene.move(work(scene, a_layout((16, 16), degree=4)))
+    (unit,) = move.units
+    assert unit.pools == {"l40s": ((4, 2),)}
+    scene.carry_out(scene.task(move), Scale(name=unit.name, replicas=1))
+    assert scene.writes == [("apply", "services", "chat"), ("apply", "leaderworkersets", unit.name)]
+    made = scene.seen()[unit.name]
+    assert (made.shape, made.pools, made.replicas, made.generation) == (((1, 4), (1, 4)), unit.pools, 1, 1)
+    assert made.runs(move.wanted(unit.name))
+    assert scene.carry_out(scene.task(move), Scale(name=unit.name, replicas=1), tend=True).writes == 0
+    scene.carry_out(scene.task(move), Scale(name=unit.name, replicas=3))
+    assert scene.writes == [("apply", "leaderworkersets", unit.name)]
+
+    image = replace(SETTINGS, image="example.com/engine:2")
+    renewed = scene.move(work(scene, a_layout((16, 16), degree=4)), settings=image)
+    scene.carry_out(scene.task(renewed), Scale(name=unit.name, replicas=3))
+    changed = scene.seen()[unit.name]
+    assert changed.runs(renewed.wanted(unit.name))
+    assert (changed.replicas, changed.template_generation) == (3, changed.generation)
+    scene.api.patch(
+        scene.path("leaderworkersets", unit.name) + "/status",
+        {"status": {"observedGeneration": 2, "replicas": 3, "readyReplicas": 3, "updatedReplicas": 3}},
+    )
+    assert scene.seen()[unit.name].ready == 0
+    scene.api.patch(
+        scene.path("leaderworkersets", unit.name) + "/status", {"status": {"observedGeneration": changed.generation}}
+    )
+    assert scene.seen()[unit.name].ready == 3
+    assert scene.carry_out(scene.task(renewed), Remove(name=unit.name)).result is ActResult.DONE
+    assert scene.names("leaderworkersets") == []
 
 
 def test_a_new_plan_with_the_same_unit_changes_its_label_alone(scene: Scene) -> None:

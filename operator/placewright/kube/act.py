@@ -158,8 +158,11 @@ class _Run:
         for name, seen in self._task.seen.items():
             if name not in busy and tended(move, seen):
                 await self._unit(move, name, seen.replicas, every_piece=True)
-        if move.route is not None and route is not None and route.shares and not weighs:
-            await self._weigh(route.shares)
+        if move.route is not None and route is not None and not weighs:
+            known = {*self._task.seen, *move.rendered}
+            shares = {name: share for name, share in route.shares.items() if name in known}
+            if shares:
+                await self._weigh(shares)
 
     async def clear(self) -> None:
         """Removes what another way of bringing in the traffic has left."""
@@ -261,7 +264,8 @@ class _Run:
         if state is not None and state.applied == move.routed and state.shares == route_of(body).shares:
             return
         for name in sorted(shares):
-            backend = move.backend(name) if name not in move.rendered and shares[name] > 0.0 else None
+            old = name in self._task.seen and name not in move.rendered
+            backend = move.backend(name) if old and shares[name] > 0.0 else None
             if backend is not None:
                 await self._pieces((backend,))
         await self._calls.apply(body, stored, what="weigh")
@@ -276,9 +280,9 @@ class _Run:
             return
         stored = await self._checked(seen.kind, name)
         assert stored is not None, "what was seen and is gone is a conflict"
-        if self._task.route is not None:
+        if self._task.route is not None and name not in self._task.route.shares:
             route = await self._calls.look("HTTPRoute", self._task.route.name)
-            if route is not None and route_of(route).shares.get(name, 0.0) > 0.0:
+            if route is not None and name in route_of(route).shares:
                 raise StopError(ActResult.CONFLICT, f"{name} gets traffic again")
         for kind, piece in (("Service", names.backend_name(name)), ("InferencePool", name), ("ConfigMap", name)):
             await self._discard(kind, piece)

@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from placewright.kube.client import GPU_POOLS, NODES, PODS, ApiError, KubeClient, UnreachableError
+from placewright.kube.client import GPU_POOLS, NODES, PODS, ApiError, KubeClient, Page, UnreachableError
+from placewright.kube.kinds import DEPLOYMENTS
 from tests.support.requests import stored
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -218,5 +219,75 @@ def test_objects_of_a_cluster_wide_kind_are_read_and_patched_by_name() -> None:
         assert await client.get_object(GPU_POOLS, "l40s") is None
         assert await client.patch_object_status(GPU_POOLS, "l40s", []) == {"ok": True}
         assert asked == [("GET", f"{GROUP}/gpupools/l40s"), ("PATCH", f"{GROUP}/gpupools/l40s/status")]
+
+    with_server(handler, scenario)
+
+
+def test_selectors_and_namespaces_go_with_lists_and_watches() -> None:
+    asked: list[tuple[str, dict[str, str]]] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        asked.append((request.path, dict(request.query)))
+        return web.json_response({"items": [], "metadata": {}})
+
+    async def scenario(client: KubeClient) -> None:
+        kind = DEPLOYMENTS.inside("a/b")
+        assert [page async for page in client.list_pages(kind)] == [Page(items=(), version="")]
+        assert [event async for event in client.watch(PODS, "7")] == []
+
+    with_server(handler, scenario)
+    ours = "app.kubernetes.io/managed-by=placewright"
+    assert asked[0] == ("/apis/apps/v1/namespaces/a/b/deployments", {"limit": "500", "labelSelector": ours})
+    assert asked[1][0] == "/api/v1/pods"
+    assert asked[1][1]["fieldSelector"] == PODS.field_selector
+    assert "labelSelector" not in asked[1][1]
+
+
+def test_writes_say_who_writes_and_what_must_still_stand() -> None:
+    asked: list[tuple[str, str, dict[str, str], str, Any]] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        body = json.loads(await request.read())
+        asked.append((request.method, request.path, dict(request.query), request.content_type, body))
+        return web.json_response({"stored": True})
+
+    body = {"metadata": {"name": "x", "uid": "u", "resourceVersion": "7"}}
+
+    async def scenario(client: KubeClient) -> None:
+        assert await client.apply(DEPLOYMENTS, "serving", body, force=True) == {"stored": True}
+        await client.apply(DEPLOYMENTS, "serving", body, force=False, manager="other")
+        await client.merge(DEPLOYMENTS, "serving", body, part="scale")
+        assert await client.delete(DEPLOYMENTS, "serving", "x", uid="u", version="7")
+
+    with_server(handler, scenario)
+    path = "/apis/apps/v1/namespaces/serving/deployments/x"
+    options = {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "propagationPolicy": "Background",
+        "preconditions": {"uid": "u", "resourceVersion": "7"},
+    }
+    apply = "application/apply-patch+yaml"
+    assert asked == [
+        ("PATCH", path, {"fieldManager": "placewright", "force": "true"}, apply, body),
+        ("PATCH", path, {"fieldManager": "other", "force": "false"}, apply, body),
+        ("PATCH", f"{path}/scale", {"fieldManager": "placewright"}, "application/merge-patch+json", body),
+        ("DELETE", path, {}, "application/json", options),
+    ]
+
+
+def test_an_object_that_is_not_there_is_none_and_a_kind_that_is_not_served_an_error() -> None:
+    answers = [refusal(404, "NotFound"), web.Response(status=404, text="404 page not found"), refusal(404, "NotFound")]
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        assert request.path.endswith("/deployments/x")
+        return answers.pop(0)
+
+    async def scenario(client: KubeClient) -> None:
+        assert await client.get_in(DEPLOYMENTS, "serving", "x") is None
+        with pytest.raises(ApiError) as caught:
+            await client.get_in(DEPLOYMENTS, "serving", "x")
+        assert (caught.value.status, caught.value.reason, caught.value.message) == (404, "", "")
+        assert not await client.delete(DEPLOYMENTS, "serving", "x", uid="u", version="7")
 
     with_server(handler, scenario)
