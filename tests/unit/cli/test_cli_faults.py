@@ -33,12 +33,12 @@ def test_a_wrong_field_is_named_with_file_line_path_and_wish(run: Run, file: Fil
 def test_every_fault_of_every_file_is_told_and_nothing_is_planned(run: Run, file: File, chat: Chat) -> None:
     good = file(chat("good"), name="good.yaml")
     bad = file(chat("bad", workload={"inputTokens": -1, "outputTokens": 0}), name="bad.yaml")
-    unknown = file(chat("unknown", modle={"name": "x"}), name="unknown.yaml")
+    unknown = file(chat("unknown", modell={"name": "x"}), name="unknown.yaml")
     lines = _lines(run("plan", "-f", good, "-f", bad, "-f", unknown, "-f", "none.yaml", "-o", "json"))
     assert len(lines) == 4
     assert "spec.workload.inputTokens: got -1" in lines[0]
     assert "spec.workload.outputTokens: got 0" in lines[1]
-    assert "spec.modle: got an unknown field, wants model?" in lines[2]
+    assert "spec.modell: got an unknown field, wants model?" in lines[2]
     assert lines[3].startswith("none.yaml: got no such file")
 
 
