@@ -22,14 +22,15 @@ IN_A_POD = ("--metrics-address=", "--audit-dir=")  # what a test gives another v
 pytestmark = pytest.mark.xdist_group("chart-operator")
 
 
-@pytest.fixture(params=["all-namespaces", "one-namespace"])
+@pytest.fixture(params=["all-namespaces", "one-namespace", "apply", "apply-in-one-namespace"])
 def installed(
     request: pytest.FixtureRequest, chart_plane: ControlPlane, helm4: Path, tmp_path: Path
 ) -> Iterator[tuple[str, str, list[str]]]:
     """The release's namespace, the namespace of the requests, and the arguments of the installed Deployment."""
     helm = Helm(helm4, tmp_path, chart_plane.kubeconfig)
     namespace, served = chart_plane.create_namespace("placewright"), chart_plane.create_namespace("serving")
-    values: Json = {"watchNamespaces": [served]} if request.param == "one-namespace" else {}
+    values: Json = {"watchNamespaces": [served]} if "one-namespace" in request.param else {}
+    values["apply"] = {"enabled": "apply" in request.param}
     helm.run("install", "placewright", CHART, "--namespace", namespace, values=values)
     chart_plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
     deployment = chart_plane.admin.get(f"/apis/apps/v1/namespaces/{namespace}/deployments/placewright")

@@ -200,6 +200,78 @@ def test_without_rights_the_notes_tell_all_of_them(newest_helm: Helm) -> None:
         assert f"resources: [{', '.join(rule['resources'])}]\n" in told
 
 
+def arguments_of(manifests: list[Json]) -> list[str]:
+    found: list[str] = one(manifests, "Deployment")["spec"]["template"]["spec"]["containers"][0]["args"]
+    return [each for each in found if each.startswith(("--apply", "--act"))]
+
+
+def apply_roles(manifests: list[Json]) -> list[tuple[str, str]]:
+    """Kind and namespace of the roles and bindings with rights on workloads."""
+    named = [item for item in manifests if item["metadata"]["name"].endswith("-apply")]
+    for item in named:
+        if item["kind"].endswith("Binding"):
+            account = {"kind": "ServiceAccount", "name": "placewright", "namespace": "placewright"}
+            assert item["subjects"] == [account]
+            assert item["roleRef"]["name"] == item["metadata"]["name"]
+            assert item["roleRef"]["kind"] == item["kind"].removesuffix("Binding")
+    return [(item["kind"], item["metadata"].get("namespace", "")) for item in named]
+
+
+@pytest.mark.parametrize(
+    ("values", "arguments", "roles"),
+    [
+        ({}, [], []),
+        ({"apply": {"namespaces": ["serving"]}}, [], []),
+        ({"apply": {"enabled": True}}, ["--apply"], [("ClusterRole", ""), ("ClusterRoleBinding", "")]),
+        (
+            {"apply": {"enabled": True, "namespaces": ["serving", "research"]}},
+            ["--apply", "--apply-namespace=serving", "--apply-namespace=research"],
+            [("Role", "serving"), ("Role", "research"), ("RoleBinding", "serving"), ("RoleBinding", "research")],
+        ),
+        (
+            {"apply": {"enabled": True}, "watchNamespaces": ["serving"]},
+            ["--apply", "--apply-namespace=serving"],
+            [("Role", "serving"), ("RoleBinding", "serving")],
+        ),
+        (
+            {"apply": {"enabled": True, "namespaces": ["serving"]}, "watchNamespaces": ["serving", "research"]},
+            ["--apply", "--apply-namespace=serving"],
+            [("Role", "serving"), ("RoleBinding", "serving")],
+        ),
+        ({"apply": {"enabled": True}, "rbac": {"create": False}}, ["--apply"], []),
+    ],
+)
+def test_acting_is_allowed_where_the_values_say(
+    newest_helm: Helm, values: Json, arguments: list[str], roles: list[tuple[str, str]]
+) -> None:
+    manifests = newest_helm.render(values)
+    assert arguments_of(manifests) == [*arguments, "--act-interval=5"]
+    assert apply_roles(manifests) == roles
+
+
+def test_acting_where_no_request_is_served_is_refused_in_one_line(helm: Helm) -> None:
+    for create in (True, False):
+        values = {"apply": {"enabled": True, "namespaces": ["a", "c"]}, "watchNamespaces": ["a", "b"]}
+        told = helm.refusal({**values, "rbac": {"create": create}})
+        assert (
+            "values: apply.namespaces[1]: got c, wants one of watchNamespaces (a, b): requests of others are not served"
+            in told.splitlines()[0]
+        )
+
+
+def test_the_notes_say_whether_and_where_it_acts(newest_helm: Helm) -> None:
+    def notes(values: Json) -> str:
+        told = newest_helm.run("install", "placewright", CHART, "--dry-run=client", values=values).stdout
+        return " ".join(told[told.index("NOTES:") :].split())
+
+    assert "It only recommends: no workload is created, changed or scaled (apply.enabled)." in notes({})
+    assert "idle policies scale them, in the whole cluster." in notes({"apply": {"enabled": True}})
+    named = {"apply": {"enabled": True, "namespaces": ["serving", "research"]}}
+    assert "idle policies scale them, in serving, research only." in notes(named)
+    by_hand = notes({**named, "rbac": {"create": False}})
+    assert "and these in serving, research: - apiGroups: [apps] resources: [deployments]" in by_hand
+
+
 @pytest.mark.parametrize(
     ("image", "expected"),
     [

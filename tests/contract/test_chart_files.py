@@ -89,6 +89,8 @@ def test_options_have_the_defaults_of_the_command() -> None:
     assert told["resyncSeconds"] == defaults["resync_seconds"]
     assert told["fleet"]["debounceSeconds"] == defaults["fleet_debounce_seconds"]
     assert told["inputs"]["intervalSeconds"] == defaults["inputs_interval_seconds"]
+    assert told["apply"]["intervalSeconds"] == defaults["act_interval_seconds"]
+    assert (told["apply"]["enabled"], told["apply"]["namespaces"]) == (OperatorOptions().apply, [])
     assert told["prometheus"]["timeoutSeconds"] == defaults["prometheus_timeout_seconds"]
     assert told["audit"]["s3"]["retentionDays"] == defaults["audit_retention_days"]
     assert told["log"] == {"format": defaults["log_format"], "level": defaults["log_level"]}
