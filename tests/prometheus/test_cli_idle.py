@@ -120,7 +120,6 @@ def test_what_the_status_says_of_a_reap_stands(url: str, tmp_path: Path) -> None
         "reapAt": "2026-11-21T10:05:00Z",
         "reason": "NoTraffic",
         "message": "announced",
-        "suggestions": [{"action": "LimitPower", "savesPerHour": 0.4, "message": "limit"}],
     }
     reaped = {"state": "Reaped", "since": "2026-11-21T10:00:00Z", "reason": "Reaped", "message": "reaped"}
     bodies = [request("idle", idle={}), request("busy", idle={}), request("silent", idle={})]
@@ -129,10 +128,18 @@ def test_what_the_status_says_of_a_reap_stands(url: str, tmp_path: Path) -> None
     found = items(run(tmp_path, url, *bodies))
 
     assert found["idle"]["idle"]["reapAt"] == announced["reapAt"]
-    assert found["idle"]["idle"]["suggestions"] == announced["suggestions"]
     assert "reapAt" not in found["busy"]["idle"]
     assert found["silent"]["idle"] == reaped  # nothing of it is up that could be asked
     assert found["silent"]["source"] == "Status"
+
+
+def test_what_else_would_save_is_told_while_it_idles(url: str, tmp_path: Path) -> None:
+    point = {"costPerHour": 1.2, "tokensPerSecond": 800.0, "costPerMillionTokens": 0.4, "summary": "1 x L40S TP1"}
+    found = items(run(tmp_path, url, *(request(name, frontier=[point]) for name in ("idle", "busy"))))
+    (saving,) = found["idle"]["idle"]["suggestions"]
+    assert (saving["action"], saving["savesPerHour"]) == ("Downsize", 11.3)
+    assert "1 x L40S TP1" in saving["message"]
+    assert "suggestions" not in found["busy"]["idle"]
 
 
 def test_replicas_that_run_count_and_not_those_of_the_plan(url: str, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from placewright.cli.live import answers
 from placewright.telemetry.lenient import entries, mapping, number
 
 if TYPE_CHECKING:
+    from placewright.core.idle_suggestions import Suggestion
     from placewright.core.model import Activity, IdleRules, IdleVerdict
     from placewright.handlers.acting.observing import Server as Pod
     from placewright.telemetry.prometheus.activity import ActivityWant
@@ -124,10 +125,28 @@ class _Asking:
             floor_cost_per_hour=0.0,
             can_act=False,
         )
-        before, told = mapping(status, "idle"), idle_data(_plain(verdict))
+        offered = _suggestions(status) if str(verdict.memory.state) == _IDLE else ()
+        before, told = mapping(status, "idle"), idle_data(_plain(verdict), offered)
         if told["state"] != before.get("state"):
             told["since"] = _stamp(now - self.rules.after_seconds) if told["state"] == _IDLE else None
-        return {name: value for name, value in {**told, **_kept(before, told["state"])}.items() if value is not None}
+        if told["state"] == before.get("state") == _IDLE and "reapAt" in before:
+            told["reapAt"] = before["reapAt"]  # announced by the operator, and it idles still
+        return {name: value for name, value in told.items() if value is not None}
+
+
+def _suggestions(status: Mapping[str, Any]) -> "tuple[Suggestion, ...]":
+    """What else would save money, by the frontier that was found with the plan."""
+    from placewright.core.idle_suggestions import Offer, suggest  # noqa: PLC0415 - --help needs none of it
+
+    offers = (
+        Offer(
+            cost_per_hour=number(each.get("costPerHour")) or 0.0,
+            tokens_per_second=number(each.get("tokensPerSecond")) or 0.0,
+            summary=str(each.get("summary", "")),
+        )
+        for each in entries(status, "frontier")
+    )
+    return suggest(cost_per_hour=number(mapping(status, "plan").get("costPerHour")) or 0.0, frontier=offers)
 
 
 def _stamp(moment: float) -> str:
@@ -143,9 +162,3 @@ def _plain(verdict: "IdleVerdict") -> "IdleVerdict":
     from placewright.core.model import IdlePolicy  # noqa: PLC0415 - --help needs none of it
 
     return replace(verdict, message=verdict.message.removesuffix(f"; not reaped: its policy is {IdlePolicy.REPORT}"))
-
-
-def _kept(idle: Mapping[str, Any], state: str) -> dict[str, Any]:
-    """What stands in the status and holds on: suggestions, and the reap that is announced while it idles."""
-    names = ("suggestions", "reapAt") if state == idle.get("state") == _IDLE else ("suggestions",)
-    return {name: idle[name] for name in names if name in idle}
