@@ -103,6 +103,21 @@ def _gpu(namespace: str, percent: float, *, renamed: bool) -> worlds.Samples:
     return found | _labelled("DCGM_FI_DEV_GPU_UTIL", _flat(percent), **labels, gpu="1")
 
 
+def _power(namespace: str, *, renamed: bool) -> worlds.Samples:
+    """Two GPUs of a Pod, one with 100 W more than 70 % of its limit for half of the time, and another Pod's."""
+    found: worlds.Samples = {}
+    exporter = {"namespace": "gpu-operator", "pod": "dcgm-7", "instance": "10.0.9.9:9400"}
+    half = [(at, 590.0 if at >= AT - WINDOW / 2.0 else 120.0) for at in SCRAPES]
+    for gpu, pod, drawn in (("0", "chat-0", half), ("1", "chat-0", _flat(120.0)), ("2", "others", _flat(700.0))):
+        whose = {"namespace": namespace, "pod": pod}
+        labels = (
+            {f"exported_{name}": value for name, value in whose.items()} | exporter if renamed else exporter | whose
+        )
+        found |= _labelled("DCGM_FI_DEV_POWER_USAGE", drawn, **labels, gpu=gpu)
+        found |= _labelled("DCGM_FI_DEV_ENFORCED_POWER_LIMIT", _flat(700.0), **labels, gpu=gpu)
+    return found
+
+
 def _picker(
     namespace: str, waited_at: float | None, name: str = "inference_extension", **labels: str
 ) -> worlds.Samples:
@@ -131,6 +146,8 @@ EXTRA: tuple[worlds.Samples, ...] = (
     _vllm("gpu-busy") | _gpu("gpu-busy", 90.0, renamed=False),
     _vllm("gpu-idle-renamed") | _gpu("gpu-idle-renamed", 3.0, renamed=True),
     _vllm("gpu-busy-renamed") | _gpu("gpu-busy-renamed", 90.0, renamed=True),
+    _vllm("power") | _power("power", renamed=False),
+    _vllm("power-renamed") | _power("power-renamed", renamed=True),
     _vllm("queue-empty") | _picker("queue-empty", None),
     _vllm("queue-waits") | _picker("queue-waits", AT - 200.0, "llm_d_epp", model_name="own/model"),
     _vllm("queue-old") | _picker("queue-old", AT - 200.0),
@@ -271,6 +288,26 @@ def test_gpus_are_those_of_the_models_own_pods(url: str, namespace: str, reason:
     verdict = look_at(url, namespace, replace(RULES, gpu_utilization_below_percent=20.0))
     assert verdict.reason == reason, verdict.message
     assert (verdict.action is IdleAction.REAP) == (reason == "NoTraffic")
+
+
+@pytest.mark.parametrize("namespace", ["power", "power-renamed"])
+def test_watts_above_a_limit_are_those_of_the_models_own_gpus(url: str, namespace: str) -> None:
+    given = asking(namespace=namespace, idle={"modelName": "own/model"})
+    found = activity_want(given, FORBIDDEN, RULES, power=True)
+    assert isinstance(found, ActivityWant)
+    assert found.power is not None
+    power = activity_of(found, asked(url, found.queries, AT)).power
+    assert power is not None
+    assert (power.gpus, power.limit_watts) == (2, pytest.approx(490.0))
+    assert power.watts_above == pytest.approx(50.0, rel=0.15)  # 100 W for half of the window, in steps
+
+
+def test_watts_that_nobody_measures_are_no_fault(url: str) -> None:
+    found = activity_want(asking(namespace="plain", idle={"modelName": "own/model"}), FORBIDDEN, RULES, power=True)
+    assert isinstance(found, ActivityWant)
+    seen = activity_of(found, asked(url, found.queries, AT))
+    assert (seen.power, seen.fault, len(seen.servers)) == (None, "", 1)
+    assert activity_of(found, asked(url, found.needed, AT)) == seen  # also where the question failed
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ randoms = st.randoms(use_true_random=False)
 
 
 @given(random=randoms, window=st.sampled_from(WINDOWS), skew=st.sampled_from((0.0, 0.0, -5.0, 5.0)))
-@settings(max_examples=settings().max_examples * 4)
+@settings(max_examples=settings().max_examples * 2)
 def test_no_history_with_work_or_a_gap_is_reaped(random: Random, window: float, skew: float) -> None:
     rules = rules_of(window)
     world = random_world(random, window=window, step=rules.step_seconds)

@@ -19,6 +19,7 @@ from placewright.core.model import (
     IdleState,
     IdleVerdict,
     IdleWishes,
+    PowerUse,
     ServerHistory,
     SignalResult,
     Slot,
@@ -402,6 +403,32 @@ def test_nothing_is_suggested_that_saves_or_serves_nothing(
     cost: float, frontier: tuple[Offer, ...], needed: float
 ) -> None:
     assert suggest(cost_per_hour=cost, frontier=frontier, needed_tokens_per_second=needed) == ()
+
+
+POWER = PowerUse(gpus=8, limit_watts=490.0, watts_above=600.0)
+
+
+def test_a_limit_of_power_is_suggested_by_what_was_drawn_above_it() -> None:
+    cheap, limit = suggest(cost_per_hour=18.0, frontier=OFFERS, power=POWER, usd_per_kwh=0.25)
+    assert (cheap.action, limit.action) == (SuggestedAction.DOWNSIZE, SuggestedAction.LIMIT_GPU_POWER)
+    assert limit.saves_per_hour == pytest.approx(0.15)
+    told = "its GPUs (8) limited to 490 W each would save at most $0.15/h of electricity; prompts get slower"
+    assert limit.message == told
+
+
+@pytest.mark.parametrize(
+    ("power", "price"),
+    [
+        (POWER, None),
+        (None, 0.25),
+        (replace(POWER, watts_above=0.0), 0.25),
+        (replace(POWER, watts_above=nan), 0.25),
+        (replace(POWER, watts_above=inf), 0.25),
+        (POWER, 0.0),
+    ],
+)
+def test_no_limit_of_power_is_suggested_without_watts_and_a_price(power: PowerUse | None, price: float | None) -> None:
+    assert suggest(cost_per_hour=1.0, frontier=(), power=power, usd_per_kwh=price) == ()
 
 
 # ------------------------------------------------------------------------------------------------------------ steps

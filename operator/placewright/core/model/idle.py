@@ -91,6 +91,21 @@ class ServerHistory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PowerUse:
+    """What the GPUs of a model drew above a limit that they could be given.
+
+    Attributes:
+        gpus: of its Pods, as far as somebody measures them.
+        limit_watts: the limit for each; the lowest, where they differ.
+        watts_above: mean over the window of what all of them together drew above their limits.
+    """
+
+    gpus: int
+    limit_watts: float
+    watts_above: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
     """All that is known of what a model does.
 
@@ -107,6 +122,7 @@ class Activity:
         youngest_at: when the youngest replica started; None: not known.
         replicas_owner: what else scales the workload ("HorizontalPodAutoscaler chat"); empty: nothing.
         fault: why there is no whole answer, in one line; empty: there is.
+        power: for a suggestion alone; None: nobody asks, or nobody measures it.
     """
 
     as_of: float | None
@@ -120,6 +136,7 @@ class Activity:
     youngest_at: float | None = None
     replicas_owner: str = ""
     fault: str = ""
+    power: PowerUse | None = None
 
 
 NO_ACTIVITY = Activity(as_of=None, fault="nobody has asked yet")

@@ -18,6 +18,7 @@ from placewright.core.errors import InvalidRequestError
 from placewright.telemetry.prometheus.activity_steps import Part, Steps
 from placewright.telemetry.prometheus.answers import Answer
 from placewright.telemetry.prometheus.book import UNASKED, Entry, Query, Span
+from placewright.telemetry.prometheus.power import power_of, power_query
 from placewright.telemetry.prometheus.presets import (
     ACTIVITY,
     GPU_UTILIZATION,
@@ -45,6 +46,7 @@ class ActivityWant:
         window: the steps of all servers, and of a gateway's queue.
         queue: the requests that wait in front now; None: nobody watches.
         queue_steps: those of the window, where a query of the request tells them; None: `window` does, or nobody.
+        power: what its GPUs drew, for a suggestion alone; None: nobody asks.
         step_seconds: of the steps.
     """
 
@@ -52,10 +54,16 @@ class ActivityWant:
     queue: Query | None
     queue_steps: Query | None
     step_seconds: float
+    power: Query | None = None
 
     @property
     def queries(self) -> tuple[Query, ...]:
         """Everything that is asked while the model runs."""
+        return self.needed if self.power is None else (*self.needed, self.power)
+
+    @property
+    def needed(self) -> tuple[Query, ...]:
+        """What must be answered."""
         return tuple(each for each in (CLOCK, self.window, self.queue, self.queue_steps) if each is not None)
 
     @property
@@ -64,16 +72,19 @@ class ActivityWant:
         return () if self.queue is None else (CLOCK, self.queue)
 
 
-def activity_want(resource: PlacementRequest, rules: InputRules, idle: core.IdleRules) -> ActivityWant | str:
+def activity_want(
+    resource: PlacementRequest, rules: InputRules, idle: core.IdleRules, *, power: bool = False
+) -> ActivityWant | str:
     """Return what is asked about a request's model, or in one line why it may not be asked. Never raises.
 
     Args:
         resource: a request that its schema accepts.
         rules: of all policies (`api.policies.input_rules`).
         idle: when it idles (`api.acting.idle_rules`).
+        power: whether somebody wants to know what its GPUs draw: where electricity has a price.
     """
     try:
-        return _want(resource, rules, idle)
+        return _want(resource, rules, idle, power=power)
     except InvalidRequestError as error:
         return str(error)
 
@@ -88,7 +99,7 @@ def activity_of(want: ActivityWant | str, entries: Mapping[Query, Entry], *, rea
     """
     if isinstance(want, str):
         return core.Activity(as_of=None, fault=want)
-    asked = want.wake_queries if reaped else want.queries
+    asked = want.wake_queries if reaped else want.needed
     fault = next((each for each in (_fault(query, entries) for query in asked) if each), "")
     as_of = None if fault or not asked else _time_of(CLOCK if reaped else want.window, entries)
     if as_of is None:
@@ -105,13 +116,14 @@ def activity_of(want: ActivityWant | str, entries: Mapping[Query, Entry], *, rea
         # The steps hold the most of each step, and the newest may be empty: what waits now stands beside them.
         queue=None if want.queue is None or queue is None or now is None else (*queue, *now),
         fault=steps.fault,
+        power=None if want.power is None else power_of(want.power, entries),
     )
 
 
 # ------------------------------------------------------------------------------------------------- what is asked
 
 
-def _want(resource: PlacementRequest, rules: InputRules, idle: core.IdleRules) -> ActivityWant:
+def _want(resource: PlacementRequest, rules: InputRules, idle: core.IdleRules, *, power: bool) -> ActivityWant:
     namespace = resource.metadata.namespace or ""
     names, model = _server(resource)
     asked = _Expressions(names=names, namespace=namespace, model=model, step=idle.step_seconds)
@@ -133,6 +145,7 @@ def _want(resource: PlacementRequest, rules: InputRules, idle: core.IdleRules) -
         queue=now,
         queue_steps=steps,
         step_seconds=idle.step_seconds,
+        power=power_query(namespace, asked.present_now(), idle) if power else None,
     )
 
 
@@ -213,6 +226,12 @@ class _Expressions:
 
     def _present(self) -> str:
         return self._tagged("present_over_time", self._ranges(self.names.running, model=True))
+
+    def present_now(self) -> str:
+        more = [] if self.model is None else [("model_name", self.model)]
+        return self._tagged(
+            "", [selector(name, [*labels, *more]) for name in self.names.running for labels in self._namespaces()]
+        )
 
     def _queues(self, *, ranged: bool) -> list[str]:
         """Of this model, or of all where the picker does not tell models apart."""

@@ -144,6 +144,8 @@ QUEUES: Final = ("llm_d_epp_flow_control_queue_size", "inference_extension_flow_
 PICKERS: Final = ("llm_d_epp_info", "inference_extension_info")
 
 GPU_UTILIZATION: Final = "DCGM_FI_DEV_GPU_UTIL"
+GPU_POWER: Final = "DCGM_FI_DEV_POWER_USAGE"  # watts
+GPU_POWER_LIMIT: Final = "DCGM_FI_DEV_ENFORCED_POWER_LIMIT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
