@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from placewright.cli.root import cli
 from placewright.kube.manifests.names import selector_of
+from placewright.telemetry.prometheus.presets import GPU_POWER, GPU_POWER_LIMIT
 from tests.support.exporter import Exporter, Traffic, history
 from tests.support.prometheus_server import PrometheusServer
 from tests.unit.cli.conftest import manifest
@@ -41,6 +42,8 @@ def url(prometheus: Path, promtool: Path, tmp_path_factory: pytest.TempPathFacto
         busy = Traffic(requests_per_second=0.5, running=1.0)
         for index in (0, 1):
             server("idle", f"idle-{index}", busy if moment < end - STOPPED_AGO else NOTHING)
+            for name, watts in ((GPU_POWER, 300.0), (GPU_POWER_LIMIT, 350.0)):
+                exporter.gauge(name, watts, namespace="idle", pod=f"idle-{index}", gpu="0")
             server("busy", f"busy-{index}", busy if index else NOTHING)
         server("half", "half-0", NOTHING)
         for index in (0, 1):
@@ -140,6 +143,18 @@ def test_what_else_would_save_is_told_while_it_idles(url: str, tmp_path: Path) -
     assert (saving["action"], saving["savesPerHour"]) == ("Downsize", 11.3)
     assert "1 x L40S TP1" in saving["message"]
     assert "suggestions" not in found["busy"]["idle"]
+
+
+def test_a_limit_of_power_is_told_where_electricity_has_a_price(url: str, tmp_path: Path) -> None:
+    policy = {
+        "apiVersion": "placewright.dev/v1alpha1",
+        "kind": "PlacementPolicy",
+        "metadata": {"name": "default"},
+        "spec": {"electricityPricePerKWh": 0.2},
+    }
+    (saving,) = items(run(tmp_path, url, request("idle"), policy))["idle"]["idle"]["suggestions"]
+    assert saving["action"] == "LimitGpuPower"
+    assert saving["savesPerHour"] == pytest.approx(2 * (300 - 0.7 * 350) / 1000 * 0.2)
 
 
 def test_replicas_that_run_count_and_not_those_of_the_plan(url: str, tmp_path: Path) -> None:

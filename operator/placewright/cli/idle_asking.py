@@ -66,10 +66,11 @@ class _Asking:
     rules: "IdleRules"
     want: "ActivityWant | str"
     pods: "tuple[Pod, ...]"  # of its replicas; empty: not known
+    usd_per_kwh: float | None
 
     @classmethod
     def of(cls, subject: Subject, found: Found) -> "_Asking":
-        from placewright.api.acting import idle_rules  # noqa: PLC0415 - --help needs no pydantic
+        from placewright.api.acting import electricity_price, idle_rules  # noqa: PLC0415 - --help needs no pydantic
         from placewright.api.policies import input_rules  # noqa: PLC0415
         from placewright.core.model import IdlePolicy  # noqa: PLC0415
         from placewright.telemetry.prometheus.activity import activity_want  # noqa: PLC0415
@@ -82,8 +83,9 @@ class _Asking:
         allowed = input_rules(found.policies)
         if not allowed.queries_policy:  # whoever calls has written the URL, and it is his own token that is sent
             allowed = replace(allowed, request_queries="Any")
-        want = activity_want(subject.resource, allowed, rules)
-        return cls(subject=subject, rules=rules, want=want, pods=pods)
+        price = electricity_price(found.policies)
+        want = activity_want(subject.resource, allowed, rules, power=price is not None)
+        return cls(subject=subject, rules=rules, want=want, pods=pods, usd_per_kwh=price)
 
     def completed(self, activity: "Activity") -> "Activity":
         """The activity with what Prometheus does not tell: the replicas by Pods, else the status, else the plan."""
@@ -125,7 +127,7 @@ class _Asking:
             floor_cost_per_hour=0.0,
             can_act=False,
         )
-        offered = _suggestions(status) if str(verdict.memory.state) == _IDLE else ()
+        offered = self._suggestions(activity) if str(verdict.memory.state) == _IDLE else ()
         before, told = mapping(status, "idle"), idle_data(_plain(verdict), offered)
         if told["state"] != before.get("state"):
             told["since"] = _stamp(now - self.rules.after_seconds) if told["state"] == _IDLE else None
@@ -133,20 +135,25 @@ class _Asking:
             told["reapAt"] = before["reapAt"]  # announced by the operator, and it idles still
         return {name: value for name, value in told.items() if value is not None}
 
+    def _suggestions(self, activity: "Activity") -> "tuple[Suggestion, ...]":
+        """What else would save money: by the frontier that was found with the plan, and by what its GPUs draw."""
+        from placewright.core.idle_suggestions import Offer, suggest  # noqa: PLC0415 - --help needs none of it
 
-def _suggestions(status: Mapping[str, Any]) -> "tuple[Suggestion, ...]":
-    """What else would save money, by the frontier that was found with the plan."""
-    from placewright.core.idle_suggestions import Offer, suggest  # noqa: PLC0415 - --help needs none of it
-
-    offers = (
-        Offer(
-            cost_per_hour=number(each.get("costPerHour")) or 0.0,
-            tokens_per_second=number(each.get("tokensPerSecond")) or 0.0,
-            summary=str(each.get("summary", "")),
+        status = self.subject.status
+        offers = (
+            Offer(
+                cost_per_hour=number(each.get("costPerHour")) or 0.0,
+                tokens_per_second=number(each.get("tokensPerSecond")) or 0.0,
+                summary=str(each.get("summary", "")),
+            )
+            for each in entries(status, "frontier")
         )
-        for each in entries(status, "frontier")
-    )
-    return suggest(cost_per_hour=number(mapping(status, "plan").get("costPerHour")) or 0.0, frontier=offers)
+        return suggest(
+            cost_per_hour=number(mapping(status, "plan").get("costPerHour")) or 0.0,
+            frontier=offers,
+            power=activity.power,
+            usd_per_kwh=self.usd_per_kwh,
+        )
 
 
 def _stamp(moment: float) -> str:
