@@ -1,6 +1,5 @@
-"""Writes of acting on a real API server: what is written, what is refused, and that nothing else changes."""
+"""Writes of acting on a real API server: what each move writes, and that nothing is written twice."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,39 +9,23 @@ import pytest
 
 from placewright.core.model import Remove, RolloutPhase, Scale, Weigh
 from placewright.kube.act import CHECKPOINTS
-from placewright.kube.manifests import Route, Work
 from placewright.kube.outcomes import ActResult
 from placewright.kube.workloads import workload_of
-from tests.controlplane.absence import refuse_or_skip
-from tests.controlplane.assets import AssetsUnavailableError
-from tests.controlplane.foreign_crds import gateway_crds, loose_crds
-from tests.controlplane.processes import wait_until
-from tests.controlplane.rest import JSON_PATCH
 from tests.controlplane.server import ControlPlane
-from tests.support.kube_moves import Scene, wait_served
-from tests.support.renders import SETTINGS, a_layout, a_work
+from tests.support.kube_moves import ROUTED, Scene, rendered_kinds, running, work
+from tests.support.renders import SETTINGS, a_layout
 
 Json = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[2]
-WITHOUT = "WRITES OF ACTING NOT TESTED: "
-ROUTED = replace(SETTINGS, route=Route(gateway="public"))
 
 
 @pytest.fixture(scope="module")
 def routed_plane(control_plane: ControlPlane, crds: list[Path]) -> Iterator[ControlPlane]:
     """The shared API server with the CRDs of what is rendered, as long as this module runs."""
     assert crds
-    try:
-        files = (*gateway_crds(), *loose_crds(os.environ))
-    except AssetsUnavailableError as missing:
-        if os.environ.get("CI"):
-            refuse_or_skip(missing, os.environ)
-        pytest.skip(f"{WITHOUT}{missing}")
-    control_plane.apply_crds(*files)
-    wait_served(control_plane)
-    yield control_plane
-    control_plane.kubectl("delete", *(argument for file in files for argument in ("-f", str(file))))
+    with rendered_kinds(control_plane):
+        yield control_plane
 
 
 @pytest.fixture
@@ -50,28 +33,6 @@ def scene(routed_plane: ControlPlane) -> Iterator[Scene]:
     namespace = routed_plane.create_namespace("act")
     yield Scene(routed_plane, namespace)
     routed_plane.delete_namespace(namespace)
-
-
-def work(scene: Scene, *layouts: Any, **changes: Any) -> Work:
-    return a_work(*layouts, name=scene.name, namespace=scene.namespace, **changes)
-
-
-def running(scene: Scene, replicas: int = 2) -> str:
-    """The name of a unit that stands with so many replicas."""
-    move = scene.move(work(scene))
-    (unit,) = move.units
-    assert scene.carry_out(scene.task(move), Scale(name=unit.name, replicas=replicas)).result is ActResult.DONE
-    return unit.name
-
-
-def autoscaler(scene: Scene, target: str) -> None:
-    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}
-    spec = {"scaleTargetRef": reference, "minReplicas": 1, "maxReplicas": 9}
-    body = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "busy"}}
-    scene.api.create(scene.path("horizontalpodautoscalers"), {**body, "spec": spec})
-
-
-# ------------------------------------------------------------------------------------------------------ the writes
 
 
 def test_a_unit_is_made_with_its_service_and_nothing_is_written_twice(scene: Scene) -> None:
@@ -228,161 +189,6 @@ def test_a_new_plan_with_the_same_unit_changes_its_label_alone(scene: Scene) -> 
     assert (after.template_generation, after.template, after.up_since) == (1, before.template, before.up_since)
 
 
-def test_another_image_is_stale_until_it_is_applied(scene: Scene) -> None:
-    name = running(scene)
-    move = scene.move(work(scene), settings=replace(SETTINGS, image="example.com/engine:2"))
-    seen = scene.seen()[name]
-    assert (seen.template, seen.essence) != move.wanted(name)
-    assert scene.carry_out(scene.task(move)).writes == 0  # it would start Pods anew: that is for the decision
-    scene.carry_out(scene.task(move), Scale(name=name, replicas=2))
-    assert scene.writes == [("apply", "deployments", name)]
-    fresh = scene.seen()[name]
-    assert (fresh.template, fresh.essence) == move.wanted(name)
-    assert fresh.up_since is not None
-    assert seen.up_since is not None
-    assert fresh.up_since > seen.up_since
-    assert (seen.template_generation, fresh.template_generation) == (1, fresh.generation)
-
-
-def test_what_a_hand_changed_or_removed_is_seen_and_put_back(scene: Scene) -> None:
-    name, move = running(scene), scene.move(work(scene))
-    image = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "example.com/evil:1"}]
-    scene.api.patch(scene.path("deployments", name), image, JSON_PATCH)
-    seen = scene.seen()[name]
-    assert (seen.template, seen.essence) != move.wanted(name)
-    scene.carry_out(scene.task(move), Scale(name=name, replicas=2))
-    stored = scene.get("deployments", name)
-    assert stored["spec"]["template"]["spec"]["containers"][0]["image"] == SETTINGS.image
-
-    scene.api.delete(scene.path("services", "chat"))
-    assert scene.carry_out(scene.task(move)).writes == 0
-    scene.carry_out(scene.task(move), tend=True)
-    assert scene.writes == [("apply", "services", "chat")]
-
-
-@pytest.fixture
-def mirror(scene: Scene) -> Iterator[str]:
-    """An admission policy of the namespace that takes images from a mirror; yields what it makes of them."""
-    group, name, image = (
-        "/apis/admissionregistration.k8s.io/v1",
-        f"mirror-{scene.namespace}",
-        "mirror.example.com/engine:1",
-    )
-    expression = f'[JSONPatch{{op: "replace", path: "/spec/template/spec/containers/0/image", value: "{image}"}}]'
-    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["*"], "resources": ["deployments"]}
-    selector = {"matchLabels": {"kubernetes.io/metadata.name": scene.namespace}}
-    spec = {
-        "matchConstraints": {"resourceRules": [rule], "namespaceSelector": selector},
-        "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": expression}}],
-        "failurePolicy": "Fail",
-        "reinvocationPolicy": "Never",
-    }
-    scene.api.create(f"{group}/mutatingadmissionpolicies", {"metadata": {"name": name}, "spec": spec})
-    binding = {"metadata": {"name": name}, "spec": {"policyName": name}}
-    scene.api.create(f"{group}/mutatingadmissionpolicybindings", binding)
-    yield image
-    scene.api.delete(f"{group}/mutatingadmissionpolicybindings/{name}")
-    scene.api.delete(f"{group}/mutatingadmissionpolicies/{name}")
-
-
-def test_what_admission_makes_of_it_is_let_stand(scene: Scene, mirror: str) -> None:
-    move = scene.move(work(scene))
-    name = move.units[0].name
-    body = {**move.workload(name, 1, {}), "metadata": {"name": name}}
-
-    def mirrored() -> bool:  # it takes the API server a while to follow a new policy
-        answer = scene.api.create(f"{scene.path('deployments')}?dryRun=All", body)
-        return bool(answer["spec"]["template"]["spec"]["containers"][0]["image"] == mirror)
-
-    wait_until(mirrored, 60.0, "the policy to be followed")
-    assert scene.carry_out(scene.task(move), Scale(name=name, replicas=1)).result is ActResult.DONE
-    deployment = ("deployments", name)
-    assert scene.writes == [("apply", "services", "chat"), ("apply", *deployment), ("patch", *deployment)]
-    found = scene.seen()[name]
-    assert (found.template, found.essence) != move.wanted(name)
-    assert found.runs(move.wanted(name))
-    assert scene.carry_out(scene.task(move), Scale(name=name, replicas=1), tend=True).writes == 0
-    assert scene.carry_out(scene.task(move), Scale(name=name, replicas=2)).writes == 1
-    assert scene.seen()[name].runs(move.wanted(name))
-
-    arguments = [{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--seed=1"}]
-    scene.api.patch(scene.path(*deployment), arguments, JSON_PATCH)
-    assert not scene.seen()[name].runs(move.wanted(name))
-    scene.carry_out(scene.task(move), Scale(name=name, replicas=2))
-    assert scene.seen()[name].runs(move.wanted(name))
-    assert "--seed=1" not in scene.get(*deployment)["spec"]["template"]["spec"]["containers"][0]["args"]
-
-
-def test_pools_that_a_hand_changed_are_told_right_again(scene: Scene) -> None:
-    name, move = running(scene), scene.move(work(scene))
-    notes = {"metadata": {"annotations": {"placewright.dev/pools": "{}"}}}
-    scene.api.patch(scene.path("deployments", name), notes)
-    assert scene.carry_out(scene.task(move)).writes == 1
-    assert scene.seen()[name].pools == {"l40s": ((2, 1),)}
-
-
-def test_inference_pools_come_and_go_with_their_units(scene: Scene) -> None:
-    pooled = replace(SETTINGS, route=Route(gateway="public", inference_pools=True))
-    old, new = scene.move(work(scene), settings=pooled), scene.move(work(scene, a_layout((16, 16))), settings=pooled)
-    before, after = old.units[0].name, new.units[0].name
-    assert scene.carry_out(scene.task(old), Scale(name=before, replicas=1), Weigh(shares={before: 1.0})).writes == 3
-    assert scene.names("inferencepools") == [before]
-    actions = (Scale(name=after, replicas=1), Weigh(shares={after: 1.0}), Remove(name=before))
-    assert scene.carry_out(scene.task(new), *actions).result is ActResult.DONE
-    assert (scene.names("inferencepools"), scene.names("services")) == ([after], [])
-    route = scene.task(new).route
-    assert route is not None
-    assert route.shares == {after: 1.0}
-
-
-def test_a_route_that_comes_and_goes_leaves_nothing_behind(scene: Scene) -> None:
-    name = running(scene)
-    routed = scene.move(work(scene), settings=ROUTED)
-    outcome = scene.carry_out(scene.task(routed), Weigh(shares={name: 1.0}))
-    assert outcome.result is ActResult.DONE
-    assert scene.writes == [
-        ("apply", "services", f"{name}-http"),
-        ("apply", "deployments", name),
-        ("apply", "httproutes", "chat"),
-        ("delete", "services", "chat"),
-    ]
-    hosted = scene.move(
-        work(scene), settings=replace(SETTINGS, route=Route(gateway="public", hostnames=("chat.example.com",)))
-    )
-    scene.carry_out(scene.task(hosted))
-    assert scene.writes == [("apply", "httproutes", "chat")]
-    assert scene.get("httproutes", "chat")["spec"]["hostnames"] == ["chat.example.com"]
-
-    scene.carry_out(scene.task(scene.move(work(scene))))
-    assert scene.writes == [
-        ("apply", "services", "chat"),
-        ("apply", "deployments", name),
-        ("delete", "httproutes", "chat"),
-        ("delete", "services", f"{name}-http"),
-    ]
-    assert (scene.names("services"), scene.names("httproutes")) == (["chat"], [])
-
-
-def test_checkpoints_stand_around_every_write(scene: Scene) -> None:
-    move = scene.move(work(scene), settings=ROUTED)
-    (unit,) = move.units
-    passed: list[str] = []
-
-    def carry_out(*actions: Any) -> list[str]:
-        passed.clear()
-        scene.carry_out(scene.task(move), *actions, checkpoint=passed.append)
-        return list(passed)
-
-    two = ["before-apply", "after-apply"] * 2
-    made = carry_out(Scale(name=unit.name, replicas=1), Weigh(shares={unit.name: 1.0}))
-    assert made == [*two, "before-weigh", "after-weigh"]
-    assert carry_out(Scale(name=unit.name, replicas=0)) == ["before-scale", "after-scale"]
-    gone = scene.carry_out(scene.task(move), Weigh(shares={"chat-00000000": 1.0}), checkpoint=passed.append)
-    assert gone.result is ActResult.DONE
-    assert carry_out(Remove(name=unit.name)) == ["before-remove", "after-remove"] * 2
-    assert set(passed) | set(made) <= set(CHECKPOINTS)
-
-
 def told_writes() -> dict[str, int]:
     """The table of docs/acting.md: writes by move."""
     lines = (ROOT / "docs/acting.md").read_text(encoding="utf-8").splitlines()
@@ -483,167 +289,21 @@ def test_whatever_moment_it_is_killed_at_the_next_look_ends_it_without_orphans(s
     assert scene.carry_out(scene.task(new), *actions(), tend=True).writes == 0
 
 
-# ------------------------------------------------------------------------------------------------------ refusals
-
-
-@pytest.mark.parametrize("kind", ["services", "deployments"])
-def test_what_is_not_ours_is_left_alone(scene: Scene, kind: str) -> None:
-    move = scene.move(work(scene))
+def test_checkpoints_stand_around_every_write(scene: Scene) -> None:
+    move = scene.move(work(scene), settings=ROUTED)
     (unit,) = move.units
-    labels = {"app": "other"}
-    container = {"name": "main", "image": "other"}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
-    bodies: dict[str, Json] = {
-        "services": {"metadata": {"name": "chat"}, "spec": {"ports": [{"port": 80}], "selector": labels}},
-        "deployments": {
-            "metadata": {"name": unit.name},
-            "spec": {"replicas": 1, "selector": {"matchLabels": labels}, "template": template},
-        },
-    }
-    theirs = scene.api.create(scene.path(kind), bodies[kind])
-    outcome = scene.carry_out(scene.task(move), Scale(name=unit.name, replicas=1))
-    assert (outcome.result, outcome.writes, outcome.done) == (ActResult.FOREIGN_OWNER, 0, ())
-    assert outcome.message.endswith("belongs to somebody else and is left alone: remove it, or rename the request")
-    stored = scene.get(kind, theirs["metadata"]["name"])
-    assert stored["metadata"]["resourceVersion"] == theirs["metadata"]["resourceVersion"]
-    assert scene.names("deployments" if kind == "services" else "services") == []
+    passed: list[str] = []
 
+    def carry_out(*actions: Any) -> list[str]:
+        passed.clear()
+        scene.carry_out(scene.task(move), *actions, checkpoint=passed.append)
+        return list(passed)
 
-def test_who_writes_in_between_wins(scene: Scene) -> None:
-    name, move = running(scene, 2), scene.move(work(scene))
-
-    def somebody(replicas: int) -> None:
-        scene.api.patch(scene.path("deployments", name) + "/scale", {"spec": {"replicas": replicas}})
-
-    late = scene.carry_out(scene.task(move), Scale(name=name, replicas=4), between=lambda: somebody(7))
-    assert (late.result, late.writes) == (ActResult.CONFLICT, 1)
-    assert scene.get("deployments", name)["spec"]["replicas"] == 7
-    task = scene.task(move)
-    somebody(5)
-    early = scene.carry_out(task, Scale(name=name, replicas=4))
-    assert (early.result, early.writes) == (ActResult.CONFLICT, 0)
-    assert "changed since the decision" in early.message
-    assert scene.carry_out(scene.task(move), Scale(name=name, replicas=4)).result is ActResult.DONE
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"metadata": {"annotations": {"placewright.dev/pause": "wait"}}},
-        {"spec": {"suspend": True}},
-    ],
-)
-def test_a_request_that_changed_since_the_decision_is_looked_at_again(scene: Scene, change: Json) -> None:
-    move = scene.move(work(scene))
-    task = scene.task(move)
-    scene.request = scene.api.patch(
-        f"/apis/placewright.dev/v1alpha1/namespaces/{scene.namespace}/placementrequests/chat", change
-    )
-    outcome = scene.carry_out(task, Scale(name=move.units[0].name, replicas=1))
-    assert (outcome.result, outcome.writes) == (ActResult.CONFLICT, 0)
-    fresh = scene.carry_out(scene.task(move), Scale(name=move.units[0].name, replicas=1))
-    assert fresh.result is ActResult.DONE
-
-
-def test_a_request_made_anew_under_the_same_name_is_another(scene: Scene) -> None:
-    move = scene.move(work(scene))
-    task = scene.task(move)
-    path = f"/apis/placewright.dev/v1alpha1/namespaces/{scene.namespace}/placementrequests"
-    scene.api.delete(f"{path}/chat")
-    scene.api.create(
-        path, {key: scene.request[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": {"name": "chat"}}
-    )
-    outcome = scene.carry_out(task, Scale(name=move.units[0].name, replicas=1))
-    assert (outcome.result, scene.names("deployments")) == (ActResult.CONFLICT, [])
-
-
-def test_replicas_that_an_autoscaler_sets_are_left_alone(scene: Scene) -> None:
-    name, move = running(scene, 2), scene.move(work(scene))
-    autoscaler(scene, name)
-    outcome = scene.carry_out(scene.task(move), Scale(name=name, replicas=0))
-    assert (outcome.result, outcome.writes) == (ActResult.REPLICAS_OWNED, 0)
-    assert outcome.message == (
-        f"HorizontalPodAutoscaler busy sets the replicas of Deployment {name}, which stay at 2:"
-        " remove it, or let it scale"
-    )
-    # A new template is applied without a number, which stays as it is although only we had set it.
-    renewed = scene.move(work(scene), settings=replace(SETTINGS, image="example.com/engine:2"))
-    outcome = scene.carry_out(scene.task(renewed), Scale(name=name, replicas=2))
-    assert outcome.result is ActResult.DONE
-    stored = scene.get("deployments", name)
-    assert stored["spec"]["replicas"] == 2
-    assert stored["spec"]["template"]["spec"]["containers"][0]["image"] == "example.com/engine:2"
-    ours = [entry for entry in stored["metadata"]["managedFields"] if entry["manager"] == "placewright"]
-    assert not any("f:replicas" in entry["fieldsV1"]["f:spec"] for entry in ours)
-    scene.api.patch(scene.path("deployments", name) + "/scale", {"spec": {"replicas": 6}})
-    again = scene.move(work(scene), settings=replace(SETTINGS, image="example.com/engine:3"))
-    scene.carry_out(scene.task(again), Scale(name=name, replicas=6))
-    assert scene.writes == [("apply", "deployments", name)]
-    assert scene.get("deployments", name)["spec"]["replicas"] == 6
-
-
-def test_a_quota_on_workloads_is_a_denial_with_its_message(scene: Scene) -> None:
-    spec = {"hard": {"count/deployments.apps": "0"}}
-    body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": spec}
-    made = scene.api.create(scene.path("resourcequotas"), body)
-    scene.api.patch(
-        scene.path("resourcequotas", made["metadata"]["name"]) + "/status",
-        {"status": {**spec, "used": {"count/deployments.apps": "0"}}},
-    )
-    move = scene.move(work(scene))
-    outcome = scene.carry_out(scene.task(move), Scale(name=move.units[0].name, replicas=1))
-    assert outcome.result is ActResult.DENIED
-    assert "exceeded quota: none" in outcome.message
-    assert "\n" not in outcome.message
-
-
-def test_without_rights_it_is_denied_in_one_line(scene: Scene) -> None:
-    """As with apply.enabled=false in the chart."""
-    rules = [{"apiGroups": ["placewright.dev"], "resources": ["placementrequests"], "verbs": ["get"]}]
-    subject = {"kind": "ServiceAccount", "name": "reader", "namespace": scene.namespace}
-    group = "rbac.authorization.k8s.io"
-    scene.api.create(scene.path("serviceaccounts"), {"metadata": {"name": "reader"}})
-    here = f"/apis/{group}/v1/namespaces/{scene.namespace}"
-    scene.api.create(f"{here}/roles", {"metadata": {"name": "reader"}, "rules": rules})
-    reference = {"apiGroup": group, "kind": "Role", "name": "reader"}
-    scene.api.create(
-        f"{here}/rolebindings", {"metadata": {"name": "reader"}, "roleRef": reference, "subjects": [subject]}
-    )
-    token = scene.plane.service_account_token(scene.namespace, "reader")
-    kubeconfig = scene.plane.kubeconfig_with_token(f"reader-{scene.namespace}", token)
-    move = scene.move(work(scene))
-    (unit,) = move.units
-    outcome = scene.carry_out(scene.task(move), Scale(name=unit.name, replicas=1), kubeconfig=kubeconfig)
-    assert (outcome.result, outcome.writes) == (ActResult.DENIED, 0)
-    assert outcome.message.startswith(f'Deployment {unit.name}: deployments.apps "{unit.name}" is forbidden: User ')
-    assert 'cannot get resource "deployments"' in outcome.message
-
-
-# ------------------------------------------------------------------------------------------------------ workloadRef
-
-
-def test_a_target_is_scaled_by_its_subresource_alone(scene: Scene) -> None:
-    target = {"app": "mine"}
-    template = {"metadata": {"labels": target}, "spec": {"containers": [{"name": "main", "image": "mine"}]}}
-    spec = {"replicas": 1, "selector": {"matchLabels": target}, "template": template}
-    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "mine"}, "spec": spec}
-    stored = scene.api.create(scene.path("deployments"), body)
-    found = workload_of("Deployment", stored)
-    task = scene.task(seen={"mine": found}, target=found.key)
-    outcome = scene.carry_out(task, Scale(name="mine", replicas=4))
-    assert (outcome.result, scene.writes) == (ActResult.DONE, [("patch", "deployments/scale", "mine")])
-    now = scene.get("deployments", "mine")
-    assert now["spec"]["replicas"] == 4
-    assert "ownerReferences" not in now["metadata"]
-    assert now["metadata"].get("labels") == stored["metadata"].get("labels")
-
-    found = workload_of("Deployment", now)
-    outcome = scene.carry_out(scene.task(seen={"mine": found}, target=found.key), Remove(name="mine"))
-    assert (outcome.result, scene.writes) == (ActResult.DONE, [("patch", "deployments/scale", "mine")])
-    now = scene.get("deployments", "mine")
-    assert now["spec"]["replicas"] == 0  # it is not ours to remove
-
-    autoscaler(scene, "mine")
-    found = workload_of("Deployment", now)
-    outcome = scene.carry_out(scene.task(seen={"mine": found}, target=found.key), Scale(name="mine", replicas=2))
-    assert (outcome.result, outcome.writes) == (ActResult.REPLICAS_OWNED, 0)
+    two = ["before-apply", "after-apply"] * 2
+    made = carry_out(Scale(name=unit.name, replicas=1), Weigh(shares={unit.name: 1.0}))
+    assert made == [*two, "before-weigh", "after-weigh"]
+    assert carry_out(Scale(name=unit.name, replicas=0)) == ["before-scale", "after-scale"]
+    gone = scene.carry_out(scene.task(move), Weigh(shares={"chat-00000000": 1.0}), checkpoint=passed.append)
+    assert gone.result is ActResult.DONE
+    assert carry_out(Remove(name=unit.name)) == ["before-remove", "after-remove"] * 2
+    assert set(passed) | set(made) <= set(CHECKPOINTS)

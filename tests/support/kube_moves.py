@@ -1,33 +1,60 @@
 """Acting on a real API server without an operator: a request, what stands of it, and steps that a test decides."""
 
 import asyncio
+import contextlib
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from placewright.core.model import RolloutAction, RolloutMemory, RolloutPhase, RolloutStep
+import pytest
+
+from placewright.core.model import RolloutAction, RolloutMemory, RolloutPhase, RolloutStep, Scale
 from placewright.kube.access import access_for
 from placewright.kube.act import Actor, Task
 from placewright.kube.client import FIELD_MANAGER, Kind, KubeClient
 from placewright.kube.kinds import HTTP_ROUTES, INFERENCE_POOLS, LEADER_WORKER_SETS, WORKLOADS
-from placewright.kube.manifests import Move, Owner, Settings, Work, render_move
-from placewright.kube.outcomes import Outcome
+from placewright.kube.manifests import Move, Owner, Route, Settings, Work, render_move
+from placewright.kube.outcomes import ActResult, Outcome
 from placewright.kube.routes import route_of
 from placewright.kube.workloads import Workload, workload_of
+from tests.controlplane.absence import refuse_or_skip
+from tests.controlplane.assets import AssetsUnavailableError
+from tests.controlplane.foreign_crds import gateway_crds, loose_crds
 from tests.controlplane.processes import wait_until
 from tests.controlplane.rest import ApiError
 from tests.controlplane.server import ControlPlane
 from tests.support.placements import Placements
-from tests.support.renders import SETTINGS
+from tests.support.renders import SETTINGS, a_work
 
 _WITHIN_SECONDS = 60.0
+_WITHOUT = "WRITES OF ACTING NOT TESTED: "
+
+ROUTED = replace(SETTINGS, route=Route(gateway="public"))
 
 Json = dict[str, Any]
 Call = tuple[str, str, str]
 """A write: verb, plural and name; a subresource follows the plural with a slash."""
 
 
-def wait_served(plane: ControlPlane) -> None:
+@contextlib.contextmanager
+def rendered_kinds(plane: ControlPlane) -> Iterator[None]:
+    """HTTPRoute, LeaderWorkerSet and InferencePool are served while inside; without their CRDs the test is skipped."""
+    try:
+        files = (*gateway_crds(), *loose_crds(os.environ))
+    except AssetsUnavailableError as missing:
+        if os.environ.get("CI"):
+            refuse_or_skip(missing, os.environ)
+        pytest.skip(f"{_WITHOUT}{missing}")
+    plane.apply_crds(*files)
+    _wait_served(plane)
+    yield
+    plane.kubectl("delete", *(argument for file in files for argument in ("-f", str(file))))
+
+
+def _wait_served(plane: ControlPlane) -> None:
     """Waits until the kinds of CRDs that were just applied can be listed: at first their storage is still made."""
 
     def listed() -> bool:
@@ -185,3 +212,37 @@ class Scene:
                     self.writes, self.reads = client.writes, client.reads
 
         return asyncio.run(run())
+
+
+def work(scene: Scene, *layouts: Any, **changes: Any) -> Work:
+    return a_work(*layouts, name=scene.name, namespace=scene.namespace, **changes)
+
+
+def running(scene: Scene, replicas: int = 2) -> str:
+    """The name of a unit that stands with so many replicas."""
+    move = scene.move(work(scene))
+    (unit,) = move.units
+    assert scene.carry_out(scene.task(move), Scale(name=unit.name, replicas=replicas)).result is ActResult.DONE
+    return unit.name
+
+
+def autoscaler(scene: Scene, target: str) -> None:
+    reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}
+    spec = {"scaleTargetRef": reference, "minReplicas": 1, "maxReplicas": 9}
+    body = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "busy"}}
+    scene.api.create(scene.path("horizontalpodautoscalers"), {**body, "spec": spec})
+
+
+def account(scene: Scene, rules: list[Json]) -> Path:
+    """A kubeconfig of a ServiceAccount with these rights in the namespace."""
+    group = "rbac.authorization.k8s.io"
+    subject = {"kind": "ServiceAccount", "name": "actor", "namespace": scene.namespace}
+    scene.api.create(scene.path("serviceaccounts"), {"metadata": {"name": "actor"}})
+    here = f"/apis/{group}/v1/namespaces/{scene.namespace}"
+    scene.api.create(f"{here}/roles", {"metadata": {"name": "actor"}, "rules": rules})
+    reference = {"apiGroup": group, "kind": "Role", "name": "actor"}
+    scene.api.create(
+        f"{here}/rolebindings", {"metadata": {"name": "actor"}, "roleRef": reference, "subjects": [subject]}
+    )
+    token = scene.plane.service_account_token(scene.namespace, "actor")
+    return scene.plane.kubeconfig_with_token(f"actor-{scene.namespace}", token)
