@@ -48,8 +48,8 @@ def parts_of(work: Work, settings: Settings, standing: Collection[str] = ()) -> 
 
     found = []
     for layout, stages in zip(work.layouts, stages_per_pod(work), strict=True):
-        ways = [part(layout, each) for each in (stages, *groupings(work, layout))]
-        found.append(next((each for each in ways if each.name in standing), ways[0]) if standing else ways[0])
+        ways = [part(layout, each) for each in groupings(work, layout)] if standing else []
+        found.append(next((each for each in ways if each.name in standing), part(layout, stages)))
     return found
 
 

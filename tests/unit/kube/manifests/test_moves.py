@@ -91,6 +91,8 @@ def test_a_unit_that_stands_keeps_its_pods_when_nodes_fill_up() -> None:
     assert units_of(full, SETTINGS, standing=[together.name, "chat-other"]) == (together,)
     assert a_move(full, standing={together.name}).units == (together,)
     assert units_of(roomy, SETTINGS, standing={apart.name}) == (apart,)
+    both = {apart.name, together.name}  # always the same of the two, whatever room there is
+    assert units_of(roomy, SETTINGS, standing=both) == units_of(full, SETTINGS, standing=both) == (together,)
 
 
 def test_a_ramp_has_the_units_of_both_plans() -> None:
