@@ -16,6 +16,7 @@ from placewright.api.annotations import retry_of
 from placewright.api.conditions import Condition
 from placewright.api.parts import Parts
 from placewright.core import rollout
+from placewright.core.idle_suggestions import Offer, Suggestion, suggest
 from placewright.core.model import (
     Goal,
     IdleAction,
@@ -27,7 +28,7 @@ from placewright.core.model import (
     Unit,
 )
 from placewright.core.stock import Budget
-from placewright.handlers.acting.goals import goal_of
+from placewright.handlers.acting.goals import cost_per_hour, goal_of
 from placewright.handlers.acting.limits import Brake, Cycle, Doing, doing_of, held
 from placewright.handlers.acting.looks import Hold, Look
 from placewright.handlers.acting.reporting import condition_of
@@ -178,12 +179,32 @@ def _applied(hold: Hold) -> Condition | None:
     return not_applied(hold.reason, hold.message)
 
 
+def _suggestions(look: Look, verdict: IdleVerdict) -> tuple[Suggestion, ...]:
+    """What else would save money while nothing is asked of it."""
+    if verdict.memory.state is not IdleState.IDLE:
+        return ()
+    offers = (
+        Offer(
+            cost_per_hour=float(each.get("costPerHour") or 0.0),
+            tokens_per_second=float(each.get("tokensPerSecond") or 0.0),
+            summary=str(each.get("summary", "")),
+        )
+        for each in look.subject.status.get("frontier") or ()
+    )
+    return suggest(cost_per_hour=cost_per_hour(look.stored), frontier=offers)
+
+
 def _parts(look: Look, verdict: IdleVerdict | None, applied: Condition | None) -> Parts:
     """What the status is to say, with what it says of what was not looked at now."""
     status, requested = look.subject.status, look.subject.applies
     stands = status.get("rollout") if requested else None
     if verdict is not None:
-        return Parts(rollout=stands, idle=idle_data(verdict), applied=applied, idling=idle_condition(verdict))
+        return Parts(
+            rollout=stands,
+            idle=idle_data(verdict, _suggestions(look, verdict)),
+            applied=applied,
+            idling=idle_condition(verdict),
+        )
     if look.said is not None and look.said.idle.policy == "Off":
         return Parts(rollout=stands, applied=applied)
     return Parts(rollout=stands, idle=status.get("idle"), applied=applied, idling=condition_of(status, "Idle"))

@@ -30,7 +30,8 @@ class Subject:
 
     Attributes:
         uid, generation, version: of the object; a newer version is larger.
-        resource: metadata with our annotations alone, the spec, and of the status what acting is driven by.
+        resource: metadata with our annotations alone, the spec, and of the status what acting is driven by;
+            of its history the newest entry, of its frontier the cheapest layout.
     """
 
     uid: str
@@ -146,6 +147,7 @@ def _subject(resource: Json, version: int) -> Subject:
     kept["annotations"] = {name: text for name, text in given.items() if name.startswith(_OURS)}
     told = {name: status[name] for name in _STATUS if name in status}
     told["history"] = (status.get("history") or [])[:1]
+    told["frontier"] = sorted(status.get("frontier") or (), key=lambda each: float(each.get("costPerHour") or 0.0))[:1]
     return Subject(
         uid=metadata["uid"],
         generation=int(metadata["generation"]),
