@@ -8,6 +8,10 @@ from placewright.kube.client import Json, Kind
 from placewright.kube.workloads import Workload, one_line
 
 _STARTING: Final = frozenset({"ContainerCreating", "PodInitializing"})
+_PULL: Final = "ErrImagePull: "
+_PULLING: Final = frozenset({"ErrImagePull", "ImagePullBackOff"})
+_PULLING_TITLE: Final = "ImagePullBackOff"
+_CRASHING: Final = "CrashLoopBackOff"
 _MOST: Final = 2
 
 
@@ -24,24 +28,28 @@ def pod_trouble(pods: Iterable[Json]) -> str:
 
 
 def _of_pod(pod: Json) -> str:
-    if "deletionTimestamp" in pod["metadata"]:
-        return ""
     status: Json = pod.get("status") or {}
+    conditions = status.get("conditions") or ()
+    ready = any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+    if ready or "deletionTimestamp" in pod["metadata"]:
+        return ""
     return next(iter(_of_containers(status)), "") or _of_scheduling(status) or _of_phase(status)
 
 
 def _of_containers(status: Json) -> Iterator[str]:
+    """The same words as long as the same is wrong: the kubelet's own go back and forth while it tries again."""
     for each in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
-        waiting: Json = (each.get("state") or {}).get("waiting") or {}
-        reason = waiting.get("reason", "")
-        if not reason or reason in _STARTING:
-            continue
-        ended: Json = (each.get("lastState") or {}).get("terminated") or {}
-        if ended:  # a crash loop's own message says only how long it waits
-            told = f"{ended.get('reason', 'ended')}, exit code {ended.get('exitCode', '?')}"
-        else:
-            told = waiting.get("message", "")
-        yield f"{reason}: {told}" if told else reason
+        state: Json = each.get("state") or {}
+        waiting: Json = state.get("waiting") or {}
+        reason, message = waiting.get("reason", ""), waiting.get("message", "")
+        ended: Json = state.get("terminated") or (each.get("lastState") or {}).get("terminated") or {}
+        if reason in _PULLING:
+            yield f"{_PULLING_TITLE}: {message.rpartition(_PULL)[2]}".removesuffix(": ")
+        elif reason == _CRASHING or ended.get("exitCode", 0) != 0:
+            told = f": {ended.get('reason', 'ended')}, exit code {ended['exitCode']}" if "exitCode" in ended else ""
+            yield _CRASHING + told
+        elif reason and reason not in _STARTING:
+            yield f"{reason}: {message}".removesuffix(": ")
 
 
 def _of_scheduling(status: Json) -> str:

@@ -20,7 +20,28 @@ def waiting(reason: str, message: str = "", **more: Any) -> Json:
     ("one", "told"),
     [
         (waiting("ImagePullBackOff", 'Back-off pulling image "x"'), 'ImagePullBackOff: Back-off pulling image "x"'),
+        (
+            waiting("ImagePullBackOff", 'Back-off pulling image "x": ErrImagePull: not found'),
+            "ImagePullBackOff: not found",
+        ),
+        (waiting("ErrImagePull", "not found"), "ImagePullBackOff: not found"),
         (waiting("ContainerCreating"), ""),
+        (waiting("CrashLoopBackOff"), "CrashLoopBackOff"),
+        (
+            pod(containerStatuses=[{"state": {"running": {}}, "lastState": {"terminated": {"exitCode": 1}}}]),
+            "CrashLoopBackOff: ended, exit code 1",
+        ),
+        (
+            pod(containerStatuses=[{"state": {"terminated": {"reason": "Error", "exitCode": 2}}}]),
+            "CrashLoopBackOff: Error, exit code 2",
+        ),
+        (
+            pod(
+                conditions=[{"type": "Ready", "status": "True"}],
+                containerStatuses=[{"state": {"running": {}}, "lastState": {"terminated": {"exitCode": 1}}}],
+            ),
+            "",
+        ),
         (
             waiting("CreateContainerConfigError", 'secret "hf" not found'),
             'CreateContainerConfigError: secret "hf" not found',
@@ -58,5 +79,6 @@ def test_the_most_frequent_come_first_and_no_more_than_two() -> None:
 
 
 def test_a_failing_init_container_is_said() -> None:
-    one = pod(initContainerStatuses=[{"state": {"waiting": {"reason": "ErrImagePull"}}}], containerStatuses=[])
-    assert pod_trouble([one]) == "1 Pod: ErrImagePull"
+    done = {"state": {"terminated": {"exitCode": 0}}}
+    one = pod(initContainerStatuses=[done, {"state": {"waiting": {"reason": "ErrImagePull"}}}], containerStatuses=[])
+    assert pod_trouble([one]) == "1 Pod: ImagePullBackOff"
