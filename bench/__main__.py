@@ -1,11 +1,11 @@
-"""`make bench`: the planner, the fleet, the audit journal; operator, fleet and live inputs on the real API server."""
+"""`make bench`: the planner, the fleet, the journal; operator, fleet, live inputs, acting on the real API server."""
 
 import argparse
 import sys
 
 from bench import core_bench, fleet_bench
 
-PARTS = ("planner", "fleet", "operator", "operator-fleet", "live", "audit")
+PARTS = ("planner", "fleet", "operator", "operator-fleet", "live", "acting", "audit")
 
 
 def main() -> int:
@@ -47,6 +47,10 @@ def main() -> int:
         from bench import live_bench  # noqa: PLC0415 - as above
 
         live_bench.run()
+    if "acting" in wanted:
+        from bench import acting_bench  # noqa: PLC0415 - as above
+
+        acting_bench.run()
     if "audit" in wanted:
         from bench import audit  # noqa: PLC0415 - as above
 

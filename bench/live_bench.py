@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench import live_load as load
 from bench.operator_fleet_bench import Probed, cpu_seconds
+from bench.stand_in import StandIn
 from tests.controlplane.assets import Finder
 from tests.controlplane.server import ControlPlane
 from tests.support.operator_process import ROOT
@@ -26,7 +27,7 @@ def run(requests: int = REQUESTS) -> None:
     """Prints what a cycle takes when all requests have their plans."""
     with (
         ControlPlane(Finder(report=print)) as control_plane,
-        load.StandIn() as server,
+        StandIn(load.Figures()) as server,
         tempfile.TemporaryDirectory() as folder,
     ):
         control_plane.apply_crds(*sorted((ROOT / "crds").glob("*.yaml")))
@@ -49,7 +50,7 @@ def run(requests: int = REQUESTS) -> None:
             operator.stop()
 
 
-def _show(requests: int, operator: Probed, server: load.StandIn) -> None:
+def _show(requests: int, operator: Probed, server: StandIn) -> None:
     writes = operator.written
     began = _next_cycle(operator)
     server.asked()

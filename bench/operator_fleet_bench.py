@@ -57,6 +57,21 @@ class Measured:
     writes: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """One call that was timed: its begin and end of a clock that does not go back, and CPU seconds of the process."""
+
+    name: str
+    began: float
+    ended: float
+    cpu: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.ended - self.began
+
+
 class Probed(OperatorProcess):
     """The operator with its parts timed."""
 
@@ -69,23 +84,25 @@ class Probed(OperatorProcess):
             "operator", [*command, f"--namespace={namespace}", *options], folder / "operator.log", env, ROOT
         )
 
+    def spans_since(self, since: float = 0.0) -> list[Span]:
+        """The calls that began after a moment and have ended."""
+        lines = self.spans.read_text(encoding="utf-8").splitlines()
+        return [span for span in (Span(**json.loads(line)) for line in lines) if span.began >= since]
+
     def told(self, until: float) -> dict[str, tuple[int, float]]:
         """How often each call ended, and how long all of them took in seconds, of those begun before a moment."""
         found: dict[str, tuple[int, float]] = {}
-        for line in self.spans.read_text(encoding="utf-8").splitlines():
-            span = json.loads(line)
-            if span["began"] <= until:
-                count, seconds = found.get(span["name"], (0, 0.0))
-                found[span["name"]] = count + 1, seconds + min(span["ended"], until) - span["began"]
+        for span in self.spans_since():
+            if span.began <= until:
+                count, seconds = found.get(span.name, (0, 0.0))
+                found[span.name] = count + 1, seconds + min(span.ended, until) - span.began
         return found
 
     def lasted(self, since: float) -> dict[str, list[float]]:
         """How long each call took in seconds, of those that began after a moment and have ended."""
         found: dict[str, list[float]] = {}
-        for line in self.spans.read_text(encoding="utf-8").splitlines():
-            span = json.loads(line)
-            if span["began"] >= since:
-                found.setdefault(span["name"], []).append(span["ended"] - span["began"])
+        for span in self.spans_since(since):
+            found.setdefault(span.name, []).append(span.seconds)
         return found
 
 
@@ -143,7 +160,7 @@ def _read(
         spans=operator.told(last),
         cpu_seconds=(cpu_seconds(own), cpu_seconds(solver)),
         peak_mib=(peak_mib(own), peak_mib(solver)),
-        rest_mib=_rest_mib(own),
+        rest_mib=rest_mib(own),
         reasons=Counter(reason(item) for item in items),
         loads=[(state.get("allocated", 0), state.get("capacity", 0)) for state in states],
         writes=int(operator.written),
@@ -156,7 +173,8 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _rest_mib(pid: int) -> float:
+def rest_mib(pid: int) -> float:
+    """Resident memory of a process now."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
