@@ -90,6 +90,7 @@ SPOILT: list[tuple[str, dict[str, Any], dict[str, Any], IdleSignal, SignalResult
     ("scrape failed", {"up": False}, {}, IdleSignal.SCRAPES, SignalResult.MISSING),
     ("not scraped", {"up": None}, {}, IdleSignal.SCRAPES, SignalResult.MISSING),
     ("future", {"at": NOW + 500.0}, {}, IdleSignal.SCRAPES, SignalResult.MISSING),
+    ("another's server", {}, {"replicas": 1, "serving": 1}, IdleSignal.SCRAPES, SignalResult.MISSING),
     ("no time", {"at": nan}, {}, IdleSignal.SCRAPES, SignalResult.MISSING),
     ("one server", {}, {"servers": (history(),)}, IdleSignal.SCRAPES, SignalResult.MISSING),
     ("no server", {}, {"servers": ()}, IdleSignal.FINISHED, SignalResult.MISSING),
@@ -128,6 +129,14 @@ def test_a_step_that_is_not_there_at_all_keeps_the_replicas(lost: slice) -> None
     assert result(verdict, IdleSignal.SCRAPES) is SignalResult.MISSING
     assert "chat-0 was not seen" in verdict.message
     assert (verdict.action, verdict.memory.state) == (IdleAction.KEEP, IdleState.UNKNOWN)
+
+
+def test_a_sample_from_the_future_keeps_the_replicas_though_no_step_is_missing() -> None:
+    ahead = replace(history().slots[0], at=NOW + 100.0)
+    told = quiet(servers=(replace(history(), slots=(ahead, *history().slots)), history("chat-1")))
+    verdict = look(told)
+    assert verdict.message == "chat-0 has samples from the future"
+    assert verdict.action is IdleAction.KEEP
 
 
 def test_an_idle_model_is_reaped_when_its_announcement_is_over() -> None:

@@ -280,3 +280,12 @@ def test_a_picker_without_a_waiting_request_is_an_empty_queue() -> None:
     assert (NOW, 3.0) in (queue(three, picker) or ())
     assert queue(zero) is None  # nobody was there to tell
     assert queue((), picker) is None
+
+
+def test_a_queue_in_several_numbers_is_none() -> None:
+    asked = want(ANY_QUERY, idle={"queue": {"prometheusQuery": "waiting"}})
+    assert asked.queue is not None
+    several = Answer(series=tuple(Series(labels={"pod": pod}, points=((NOW, 0.0),)) for pod in ("a", "b")))
+    clock = Answer(series=(Series(labels={}, points=((NOW, NOW),)),))
+    entries = {CLOCK: Entry(answer=clock, at=NOW), asked.queue: Entry(answer=several, at=NOW)}
+    assert activity_of(asked, entries, reaped=True) == Activity(as_of=NOW)
