@@ -178,7 +178,7 @@ def _while_reaped(look: _Look) -> IdleVerdict:
             look.saves_per_hour,
         )
     woken = _wake_reason(look)
-    if woken:
+    if woken is not None:
         return _wake(look, memory, woken)
     if abs(look.saves_per_hour - memory.saves_per_hour) > _SAME_RATE * memory.saves_per_hour:
         memory = _settled(memory, look.now, look.saves_per_hour)
@@ -189,37 +189,58 @@ def _while_reaped(look: _Look) -> IdleVerdict:
     return IdleVerdict(action=IdleAction.KEEP, target=target, memory=memory, reason=REAPED, message=message)
 
 
-def _wake_reason(look: _Look) -> str:
-    """Why a reaped model is woken, in a few words; empty: it is not."""
+@dataclass(frozen=True, slots=True)
+class _Woken:
+    """Why a reaped model is woken, in a few words, and the signal that says so; None: its policy alone."""
+
+    why: str
+    signal: IdleSignal | None = None
+
+
+def _wake_reason(look: _Look) -> _Woken | None:
+    """Why a reaped model is woken; None: it is not."""
     activity, rules = look.activity, look.rules
     if activity.replicas is not None and activity.replicas > (look.target or 0):
-        return "somebody scaled its workload"
+        return _Woken("somebody scaled its workload", IdleSignal.REPLICAS)
     if not look.can_act:
-        return ""
+        return None
     if not rules.reaps:
-        return f"its policy is {rules.policy}"
+        return _Woken(f"its policy is {rules.policy}")
     if activity.replicas_owner:
-        return f"{activity.replicas_owner} owns its number of replicas"
+        return _Woken(f"{activity.replicas_owner} owns its number of replicas", IdleSignal.REPLICAS)
     return _asked_for(look)
 
 
-def _asked_for(look: _Look) -> str:
-    """Who wants a reaped model; empty: nobody does."""
+def _asked_for(look: _Look) -> _Woken | None:
+    """Who wants a reaped model; None: nobody does."""
     if look.new_wake:
-        return "an annotation says so"
+        return _Woken("an annotation says so", IdleSignal.WISHES)
     if (queue_now(look.activity, look.rules, look.now) or 0.0) > 0.0:
-        return "requests wait in front of it"
-    return forbidden(look.wishes, look.now)
+        return _Woken("requests wait in front of it", IdleSignal.QUEUE)
+    wish = forbidden(look.wishes, look.now)
+    return _Woken(wish, IdleSignal.WISHES) if wish else None
 
 
-def _wake(look: _Look, memory: IdleMemory, why: str) -> IdleVerdict:
+def _wake(look: _Look, memory: IdleMemory, woken: _Woken) -> IdleVerdict:
     memory = replace(
         _settled(_entered(memory, IdleState.WAKING, look.now), look.now, 0.0),
         woken_by=look.wishes.wake or memory.woken_by,
         wake_began=look.now,
         time_to_ready_seconds=None,
     )
-    return IdleVerdict(action=IdleAction.WAKE, target=None, memory=memory, reason=WARMING, message=f"woken: {why}")
+    heard = (
+        None
+        if woken.signal is None
+        else SignalOutcome(signal=woken.signal, result=SignalResult.ACTIVE, message=woken.why)
+    )
+    return IdleVerdict(
+        action=IdleAction.WAKE,
+        target=None,
+        memory=memory,
+        reason=WARMING,
+        message=f"woken: {woken.why}",
+        signals=() if heard is None else (heard,),
+    )
 
 
 def _while_waking(look: _Look) -> IdleVerdict:

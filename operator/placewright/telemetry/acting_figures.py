@@ -13,9 +13,9 @@ class WakeCause(StrEnum):
 
     ANNOTATION = "Annotation"  # placewright.dev/wake, also by the command line
     QUEUE = "Queue"  # requests wait in front of it
-    CALENDAR = "Calendar"  # a time in which it is kept awake
-    SCALED = "Scaled"  # somebody scaled its workload by hand
-    POLICY = "Policy"  # its policy does not reap any more, or it must not be reaped
+    CALENDAR = "Calendar"  # it is to be kept awake: by its calendar, excludeUntil or an annotation
+    SCALED = "Scaled"  # somebody scaled its workload, or something else owns its replicas now
+    POLICY = "Policy"  # its policy does not reap any more
 
 
 class ActionKind(StrEnum):
