@@ -39,6 +39,13 @@ def _gpus(goal: Goal) -> int:
     )
 
 
+def _flows(world: World, strategy: Strategy) -> None:
+    """No share of the traffic goes where nobody is Ready; with Recreate, not all of it does."""
+    lost = sum(part for name, part in world.route.items() if not world.units[name].ready)
+    assert lost < 1.0 - 1e-9, "all traffic goes where nobody is Ready"
+    assert strategy is Strategy.RECREATE or lost == 0.0, "traffic goes where nobody is Ready"
+
+
 @share(2.0)
 @given(data=st.data())
 def test_a_move_never_stops_serving_never_asks_for_too_much_and_always_ends(data: st.DataObject) -> None:
@@ -66,8 +73,7 @@ def test_a_move_never_stops_serving_never_asks_for_too_much_and_always_ends(data
             if per_cycle is not None and len(step.actions) > 1:
                 assert step.gpus <= max(per_cycle, 4)
             if routed and served and world.ready:
-                flowing = sum(part for name, part in world.route.items() if world.units[name].ready)
-                assert flowing > 0.0, "all traffic goes where nobody is Ready"
+                _flows(world, strategy)
             ready = data.draw(st.lists(st.sampled_from(NAMES), max_size=2))
             world.pass_time(1.0, ready)
     step = world.settle(goal, rules)

@@ -11,7 +11,7 @@ is needed to know what runs, so a killed operator goes on from what it finds. do
 4. What is not wanted, has nothing and gets nothing, is removed.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil
@@ -242,11 +242,12 @@ class _Plan:
 def _onward(look: _Look, stock: Stock, rules: RolloutRules, memory: RolloutMemory, budget: Budget) -> RolloutStep:
     found = _Plan(actions=[])
     _raise(look, stock, budget, found)
-    shares = _shares(look)
+    targets = _targets(look, stock, rules, found)
+    shares = _shares(look, leaving={name for name, count in targets.items() if count == 0})
     if shares is not None:
         found.actions.append(Weigh(shares=shares))
     else:  # what still gets traffic gives way only when that is gone
-        _lower(look, stock, rules, budget, found)
+        _lower(look, targets, budget, found)
     if not found.actions and not found.limited and look.complete and not _unfinished(look):
         memory = replace(memory, failures=0, failed_at=None, trouble="", done_at=memory.done_at or look.now)
         return _step(RolloutPhase.ROLLED_OUT, RolloutReason.ROLLED_OUT, _told(look), found, memory)
@@ -314,20 +315,26 @@ def _raise(look: _Look, stock: Stock, budget: Budget, found: _Plan) -> None:
             found.actions.append(Scale(name=name, replicas=present.replicas))
 
 
-def _lower(look: _Look, stock: Stock, rules: RolloutRules, budget: Budget, found: _Plan) -> None:
-    """Takes away what Ready replicas have replaced; and, where there is no room, what the strategy gives up."""
+def _targets(look: _Look, stock: Stock, rules: RolloutRules, found: _Plan) -> dict[str, int]:
+    """Replicas that units are to keep: less what Ready ones replace, or what the strategy gives up for want of room."""
     wanted = look.wanted
     if look.complete:
         targets = {each.name: 0 for each in look.extra}
-        targets |= {name: count for name, count in wanted.items() if look.replicas(name) > count}
+        return targets | {name: count for name, count in wanted.items() if look.replicas(name) > count}
+    targets = _covered(look)
+    waits = any(look.ready(name) < look.replicas(name) for name in wanted)
+    if found.short and not waits and not found.actions and not targets:
+        targets = _given_up(look, stock, rules)
+        if look.extra and not targets:
+            found.short += f"; nothing gives way for it (strategy {rules.strategy})"
+    return targets
+
+
+def _lower(look: _Look, targets: Mapping[str, int], budget: Budget, found: _Plan) -> None:
+    """Takes away what units are not to keep."""
+    wanted = look.wanted
+    if look.complete:
         found.actions += [Remove(name=each.name) for each in look.extra if each.replicas == 0]
-    else:
-        targets = _covered(look)
-        waits = any(look.ready(name) < look.replicas(name) for name in wanted)
-        if found.short and not waits and not found.actions and not targets:
-            targets = _given_up(look, stock, rules)
-            if look.extra and not targets:
-                found.short += f"; nothing gives way for it (strategy {rules.strategy})"
     for name, count in sorted(targets.items()):
         each = look.running[name]
         fewer = budget.most(gpus_of(each.pools), each.replicas - count)
@@ -376,8 +383,13 @@ def _given_up(look: _Look, stock: Stock, rules: RolloutRules) -> dict[str, int]:
 # ------------------------------------------------------------------------------------------------- traffic
 
 
-def _shares(look: _Look) -> dict[str, float] | None:
-    """The shares of the traffic where they are to change; None: no route, nobody is Ready, or they are right."""
+def _shares(look: _Look, leaving: Collection[str] = ()) -> dict[str, float] | None:
+    """The shares of the traffic where they are to change; None: no route, nobody is Ready, or they are right.
+
+    Args:
+        look: what runs.
+        leaving: old units whose last replica gives way now, which get nothing any more.
+    """
     goal = look.goal
     if not goal.routed:
         return None
@@ -386,7 +398,7 @@ def _shares(look: _Look) -> dict[str, float] | None:
         old = _split({unit.name: unit.weight * _part(look, unit) for unit in goal.before})
         part = goal.percent / 100.0
     else:
-        old = _split({each.name: float(look.ready(each.name)) for each in look.extra})
+        old = _split({each.name: float(look.ready(each.name)) for each in look.extra if each.name not in leaving})
         part = look.capacity(goal.units)
     if not new and not old:
         return None

@@ -88,6 +88,20 @@ def test_the_strategy_says_what_gives_way_where_there_is_no_room(
         assert world.units["a"].ready == old
 
 
+def test_the_last_replica_that_gives_way_loses_its_traffic_before() -> None:
+    world = World(pools=(a_pool("l40s", nodes=1, gpus_per_node=4),))
+    world.settle(_goal(_unit("a", 2, gpus=2), routed=True), RULES)
+    goal = _goal(_unit("b", 4, gpus=1), plan="p-2", routed=True)
+    assert world.look(goal, RULES).actions == (Scale(name="a", replicas=1),)
+    assert world.look(goal, RULES).actions == (Scale(name="b", replicas=2),)
+    world.pass_time(1.0)
+    world.pass_time(1.0)
+    assert world.look(goal, RULES).actions == (Weigh(shares={"b": 1.0}),)
+    assert world.look(goal, RULES).actions == (Scale(name="a", replicas=0),)
+    assert world.look(goal, RULES).actions == (Scale(name="b", replicas=4),)
+    assert done(world.settle(goal, RULES))
+
+
 def test_a_plan_that_never_gets_ready_goes_back_and_is_tried_again_later_each_time() -> None:
     world = _world()
     world.settle(_goal(_unit("a", 2)), RULES)
