@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -41,6 +42,8 @@ _TURNS = 60
 class FakeBook:
     """Prometheus: every Pod that serves is scraped each step, and does nothing unless a test says so.
 
+    The model `own/NAME` is served by Pods whose names begin with NAME, any other one by all Pods.
+
     Attributes:
         busy: beginnings of names of Pods that work.
         away: whether the server does not answer.
@@ -77,7 +80,11 @@ class FakeBook:
             for index in range(int((now - seconds(window)) // seconds(step)) + 1, int(now // seconds(step)) + 1)
         ]
         found = [series("grid", "", [(at, at) for at in times])]
+        named = re.search(r'model_name=\\?"own/([^"\\]+)', query.expr)
+        beginning = f"{named[1]}-" if named else ""
         for _, name in list(self._api.objects.get(PODS, {})):
+            if not name.startswith(beginning):
+                continue
             works = float(any(name.startswith(each) for each in self.busy))
             for part, value in (("changes", works), ("finished", 7.0), ("running", works), ("waiting", 0.0)):
                 found.append(series(part, name, [(at, value) for at in times]))

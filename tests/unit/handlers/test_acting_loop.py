@@ -324,24 +324,24 @@ def test_an_own_write_is_not_taken_for_a_rivals() -> None:
     play(scenario)
 
 
-def test_a_thousand_requests_are_looked_at_in_two_seconds() -> None:
+def test_hundreds_of_requests_are_looked_at_in_no_time() -> None:
     taken: list[float] = []
 
     async def scenario(subject: Subject) -> None:
         subject.api.put("gpupools", pool("cheap", stock=(1000, 8)))
-        for number in range(1000):
-            subject.put(request(f"r{number}", idle={"policy": "Report"}))
+        for number in range(200):
+            subject.put(request(f"r{number}", idle={"policy": "Report", "modelName": f"own/r{number}"}))
         await subject.looks(4)
         for _ in range(3):
             began = time.process_time()
             subject.at += 5.0
             await subject.acting.cycle()
             taken.append(time.process_time() - began)
-        assert sum(subject.api.replicas().values()) == 1000
-        assert subject.condition("Applied", "r999")["status"] == "True"
+        assert sum(subject.api.replicas().values()) == 200
+        assert subject.condition("Applied", "r199")["status"] == "True"
 
     play(scenario)
-    assert min(taken) < 2.0, taken
+    assert min(taken) < 0.4, taken  # a thousand in two seconds
 
 
 class NotThese(Container[str]):
