@@ -100,6 +100,13 @@ class Life:
         """Ready replicas by pool."""
         return {self.pool_of(workload): count for workload, count in self.ready.items()}
 
+    def lost_nothing_since(self, lost: float) -> None:
+        """Fails where a request was lost, and tells when, with what the operator did."""
+        if self.site.traffic.lost(self.name) != lost:
+            acted = [f"{line['timestamp'][11:23]} {line['action']}" for line in self.operator.log("acted")]
+            told = sorted([*self.story.lines, *self.site.traffic.losses, *acted])
+            raise AssertionError("\n".join(told))
+
     def events(self) -> list[str]:
         return self.site.placements.event_reasons(self.name)
 
@@ -162,7 +169,7 @@ def grow(life: Life) -> None:
     assert life.ready == {first: 4, second: 2}, life.story
     assert before < set(site.watcher.pods("chat")), "nothing that ran was restarted"
     life.reach("the route shares 2 to 1", lambda: site.weights("chat") == {first: 6667, second: 3333})
-    assert site.traffic.lost("chat") == lost, life.story
+    life.lost_nothing_since(lost)
 
 
 def move(life: Life) -> None:
@@ -176,7 +183,7 @@ def move(life: Life) -> None:
     assert max(totals) > 6, f"new ones are Ready beside old ones: {totals}\n{life.story}"
     life.reach("the old workload is gone", lambda: site.workloads("chat") == {new: 6})
     assert site.weights("chat") == {new: 10_000}, life.story
-    assert site.traffic.lost("chat") == lost, f"no request was lost\n{life.story}"
+    life.lost_nothing_since(lost)
 
 
 def block(life: Life) -> None:
@@ -196,7 +203,7 @@ def block(life: Life) -> None:
         site.market.gauge("revenue_usd_per_hour", 400.0)
         life.reach("not blocked any more", lambda: life.says("Ready", "PlanCurrent") and life.rolled_out(6))
     assert set(site.watcher.pods("chat")) == pods, life.story
-    assert site.traffic.lost("chat") == lost, life.story
+    life.lost_nothing_since(lost)
 
 
 def ramp(life: Life) -> None:
@@ -218,7 +225,7 @@ def ramp(life: Life) -> None:
     assert site.traffic.shares(new, mark) == [0.0, 0.1, 0.5, 1.0], life.story
     assert (site.status("chat")["ramp"]["phase"], site.weights("chat")) == ("Completed", {new: 10_000}), life.story
     assert old not in site.workloads("chat"), life.story
-    assert site.traffic.lost("chat") == lost, life.story
+    life.lost_nothing_since(lost)
 
 
 def takes(site: Site, workload: str, since: int, share: float) -> bool:
@@ -285,7 +292,7 @@ def test_inference_pools_share_the_traffic_of_two_layouts(site: Site) -> None:
         with site.watcher.never_below("pooled", 6):
             site.price(CHEAP, 5.0)
             life.reach("moved by surge", lambda: life.rolled_out(6) and life.pools() == {DEAR: 6})
-        assert site.traffic.lost("pooled") == lost, life.story
+        life.lost_nothing_since(lost)
     site.watcher.check()
 
 
@@ -325,7 +332,7 @@ def surge(life: Life) -> None:
     with site.watcher.never_below("large", 2):
         site.price(CHEAP, 9.0)
         life.reach("moved by surge", lambda: life.rolled_out(2) and life.pools() == {DEAR: 2})
-    assert site.traffic.lost("large") == lost, life.story
+    life.lost_nothing_since(lost)
 
 
 def sleep_and_wake(life: Life) -> None:
@@ -339,6 +346,73 @@ def sleep_and_wake(life: Life) -> None:
     site.market.gauge("waiting_requests", 0.0)
     life.reach("active again", lambda: site.idle("large") == "Active")
     assert site.status("large")["idle"]["timeToReadySeconds"] < 60.0, life.story
+
+
+# --------------------------------------------------------------------------------------------- scarce, and live
+
+
+def test_where_there_is_no_room_for_both_old_replicas_give_way_one_by_one(site: Site) -> None:
+    site.add_pool(CHEAP, 1.0, nodes=2, gpus=2)
+    model = {"name": "own/model", "precisions": [{"name": "bf16"}]}
+    render = {"image": "example.com/engine:1", "checkpoint": "own/model", "route": {"gateway": {"name": GATEWAY}}}
+    given = spec(site, 4.0, tensor=2, serves=2.0, model=model, render=render)
+    rows = given["performance"]["measurements"]
+    rows.append({**rows[0], "tensorParallel": 1, "requestsPerSecond": 1.0})
+    with site.operator() as operator:
+        life = Life(site, operator, "tight", Chronicle("a move within the GPUs that it has"))
+        site.placements.create("tight", {**given, "parallelism": {"tensor": [2]}})
+        site.traffic.set("tight", 4.0, model="own/model")
+        life.reach("rolled out: 2 replicas fill the pool", lambda: life.rolled_out(2))
+        old, lost = site.on(CHEAP, "tight"), site.traffic.lost("tight")
+        with site.watcher.never_below("tight", 1):
+            site.placements.patch("tight", {"parallelism": {"tensor": [1]}})
+            life.reach("moved one by one: 4 replicas of half the size", lambda: life.rolled_out(4))
+        assert old not in life.ready, life.story
+        life.lost_nothing_since(lost)
+
+        site.placements.patch("tight", {"parallelism": {"tensor": [2]}, "rollout": {"strategy": "Hold"}})
+        life.reach("holds for stock", lambda: life.says("Applied", "Waiting"))
+        assert life.ready == {next(iter(life.ready)): 4}, life.stands()
+        with site.watcher.never_below("tight", 2):
+            site.add_nodes(CHEAP, nodes=2, gpus=2, batch="b")
+            life.reach("moved, as Nodes came", lambda: life.rolled_out(2))
+        assert site.on(CHEAP, "tight") == old, life.story
+        life.lost_nothing_since(lost)
+    site.watcher.check()
+
+
+def test_a_request_that_follows_its_traffic_lives_too(site: Site) -> None:
+    """Without series a reaped model has no demand that anybody knows: it keeps its plan, and wakes to it."""
+    site.add_pool(CHEAP, 1.0, nodes=2, gpus=4)
+    model = {"name": "own/model", "precisions": [{"name": "bf16"}]}
+    render = {"image": "example.com/engine:1", "checkpoint": "own/model"}
+    idle = {"policy": "ScaleToZero", "after": "15s", "announceFor": "2s", "warmupGrace": "0s"}
+    demand = {"preset": "vllm", "window": "10s", "headroomPercent": 0, "hysteresisPercent": 5, "statistic": "Peak"}
+    given = spec(site, 1.0, model=model, render=render, idle=idle)
+    with site.operator() as operator:
+        life = Life(site, operator, "live", Chronicle("the life of a request that follows its traffic"))
+        site.placements.create("live", given)
+        site.traffic.set("live", 1.0, model="own/model")
+        life.reach("rolled out for the demand that it was given", lambda: life.rolled_out(1))
+        served = f'sum(rate(vllm:request_success_total{{namespace="{site.namespace}"}}[10s])) > 0.9'
+        life.reach("its traffic is seen", lambda: site.prometheus.query(served))
+        site.placements.patch("live", {"workload": {"requestsPerSecond": None, "demandFrom": demand}})
+        lost = site.traffic.lost("live")
+        site.traffic.set("live", 3.0)
+        life.reach("follows its traffic: 3 replicas", lambda: life.rolled_out(3))
+        life.lost_nothing_since(lost)
+        site.traffic.set("live", 0.0)
+        life.reach("reaped", lambda: site.idle("live") == "Reaped" and not site.watcher.pods("live"))
+        plan = site.status("live")["plan"]
+        gone = f'up{{namespace="{site.namespace}",pod!=""}}'
+        life.reach("all of its series ended", lambda: not site.prometheus.query(gone))
+        life.reach("its demand is not known any more", lambda: life.says("InputsFresh", "DemandUnavailable"))
+        assert site.status("live")["plan"] == plan, life.stands()
+        site.annotate("live", wake="now")
+        life.reach("woken to the plan that it had", lambda: life.rolled_out(plan["replicas"]))
+        site.traffic.set("live", 2.0)
+        life.reach("follows its traffic again: 2 replicas", lambda: life.rolled_out(2))
+    site.watcher.check()
 
 
 # ----------------------------------------------------------------------------------------------------- beside it

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Self
 
@@ -62,6 +63,9 @@ class ActingTraffic:
         namespace: whose Pods.
         mirror: follows READS of this namespace.
         market: shows gauges that belong to no Pod, such as a revenue or a queue, with the label namespace.
+
+    Attributes:
+        losses: when requests began or ceased to be lost, and where they were led to.
     """
 
     def __init__(self, namespace: str, mirror: Mirror, market: Exporter | None = None) -> None:
@@ -74,6 +78,7 @@ class ActingTraffic:
         self._targets: dict[str, _Target] = {}
         self._rates: dict[str, float] = {}
         self._shares: list[dict[str, float]] = []
+        self.losses: list[str] = []
         self._vanished = False
         self._server = _server(self)
 
@@ -144,13 +149,17 @@ class ActingTraffic:
             models = dict.fromkeys(pods, "")
             for request, stream in self._streams.items():
                 stream.fold()
-                ways = self._ways(request)
+                before, ways = stream.lost_rate, self._ways(request)
                 stream.lost_rate = 0.0 if ways else stream.rate
                 for share, selector in ways:
                     ready = [name for name, pod in pods.items() if is_ready(pod) and _chosen(selector, pod)]
                     for name in ready:
                         self._rates[name] += stream.rate * share / len(ready)
                     stream.lost_rate += 0.0 if ready else stream.rate * share
+                if stream.lost_rate != before:
+                    self.losses.append(
+                        f"{now_text()} {request} loses {stream.lost_rate:g}/s of {stream.rate:g}/s: {ways}"
+                    )
                 for name, pod in pods.items():
                     if pod["metadata"]["labels"].get(REQUEST_LABEL) == request:
                         models[name] = stream.model
@@ -220,6 +229,11 @@ class ActingTraffic:
         if pod:
             labels |= {"pod": pod, "instance": f"{pod}:8000"}
         return {"targets": [self._address], "labels": labels}
+
+
+def now_text() -> str:
+    """The time of day, as stories of tests tell it."""
+    return datetime.now(UTC).strftime("%H:%M:%S.%f")[:-3]
 
 
 def _serves(pod: Json) -> bool:

@@ -4,13 +4,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from tests.support.acting_controller import GROUPS, PODS
 from tests.support.acting_groups import is_ready
 from tests.support.acting_mirror import Mirror
-from tests.support.acting_traffic import REQUEST_LABEL
+from tests.support.acting_traffic import REQUEST_LABEL, now_text
 
 Json = dict[str, Any]
 
@@ -103,7 +102,7 @@ class ActingWatcher:
         for request, floor in self._floors.items():
             count = sum(seen.ready.get(request, {}).values())
             if count < floor:
-                self.faults.append(f"{_now()} {request} has {seen.ready.get(request)} Ready, {floor} are to be")
+                self.faults.append(f"{now_text()} {request} has {seen.ready.get(request)} Ready, {floor} are to be")
         self._judge_nodes(pods)
 
     def _judge_nodes(self, pods: list[Json]) -> None:
@@ -118,7 +117,7 @@ class ActingWatcher:
         for node in self._mirror.items(NODES):
             has, name = int(node["status"].get("allocatable", {}).get(_GPU, 0)), node["metadata"]["name"]
             if held.get(name, 0) > has:
-                self.faults.append(f"{_now()} {name} has {has} GPUs, and Pods hold {held[name]}")
+                self.faults.append(f"{now_text()} {name} has {has} GPUs, and Pods hold {held[name]}")
 
 
 class Chronicle:
@@ -126,12 +125,12 @@ class Chronicle:
 
     def __init__(self, title: str) -> None:
         self._began = time.monotonic()
-        self.lines = [f"{_now()} {title}"]
+        self.lines = [f"{now_text()} {title}"]
         print(f"\n{self.lines[0]}")  # noqa: T201 - who runs it with -s reads along
 
     def stage(self, text: str) -> None:
         """Writes down that something is reached."""
-        self.lines.append(f"{_now()} +{time.monotonic() - self._began:6.1f} s  {text}")
+        self.lines.append(f"{now_text()} +{time.monotonic() - self._began:6.1f} s  {text}")
         print(self.lines[-1])  # noqa: T201 - as above
 
     def __str__(self) -> str:
@@ -170,7 +169,3 @@ def _refused(pod: Json) -> bool:
     """Whether the scheduler found no Node for it."""
     conditions = (pod.get("status") or {}).get("conditions") or ()
     return any(each["type"] == "PodScheduled" and each.get("reason") == "Unschedulable" for each in conditions)
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%H:%M:%S.%f")[:-3]
