@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from math import ceil, isfinite
 
 from placewright.core.figures import span
-from placewright.core.idle_signals import Question, forbidden, judge, last_active, queue_now
+from placewright.core.idle_signals import Question, forbidden, judge, last_active, queue_now, unusable
 from placewright.core.model import (
     Activity,
     IdleAction,
@@ -52,7 +52,7 @@ def decide(
     """Return what one look at a model says and does.
 
     Args:
-        activity: what is known; while the model is reaped only its replicas and the queue count.
+        activity: what is known; while the model is reaped to nothing only its replicas and the queue count.
         rules: when it idles, and what then.
         wishes: of people and calendars.
         memory: what the look before left.
@@ -129,6 +129,17 @@ class _Look:
     def new_wake(self) -> bool:
         """Whether the annotation that wakes says a word that was not obeyed yet."""
         return bool(self.wishes.wake) and self.wishes.wake != self.memory.woken_by
+
+    @property
+    def asked_since_reaped(self) -> bool:
+        """Whether the replicas of the floor were seen at work since the others went."""
+        since = self.memory.since
+        if not self.target or self.memory.state is not IdleState.REAPED or since is None:
+            return False
+        if unusable(self.activity, self.rules, self.now):
+            return False
+        newest = last_active(self.activity, self.rules)
+        return newest is not None and newest > since
 
     @property
     def announced_at(self) -> float | None:
@@ -217,6 +228,8 @@ def _asked_for(look: _Look) -> _Woken | None:
         return _Woken("an annotation says so", IdleSignal.WISHES)
     if (queue_now(look.activity, look.rules, look.now) or 0.0) > 0.0:
         return _Woken("requests wait in front of it", IdleSignal.QUEUE)
+    if look.asked_since_reaped:
+        return _Woken("requests come to the replicas that stay", IdleSignal.RUNNING)
     wish = forbidden(look.wishes, look.now)
     return _Woken(wish, IdleSignal.WISHES) if wish else None
 

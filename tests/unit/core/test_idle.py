@@ -321,6 +321,21 @@ def test_a_reaped_model_is_woken(activity: Activity, rules: IdleRules, wishes: I
     assert memory.woken_by == (wishes.wake or "monday")
 
 
+def test_requests_to_the_replicas_that_stay_wake_the_others() -> None:
+    reaped = replace(REAPED, since=NOW - 300.0)
+    staying = quiet(servers=(history("chat-0", finished=True),), replicas=1, serving=1)
+    assert look(staying, reaped, FLOOR).action is IdleAction.KEEP  # its work was before the reap
+    fresh = replace(reaped, since=NOW - 3600.0)
+    woken = look(staying, fresh, FLOOR)
+    assert (woken.action, woken.target, woken.message) == (
+        IdleAction.WAKE,
+        None,
+        "woken: requests come to the replicas that stay",
+    )
+    assert look(quiet(servers=(history("chat-0"),), replicas=1, serving=1), fresh, FLOOR).action is IdleAction.KEEP
+    assert look(replace(staying, fault="Timeout"), fresh, FLOOR).action is IdleAction.KEEP
+
+
 @pytest.mark.parametrize(
     "activity",
     [

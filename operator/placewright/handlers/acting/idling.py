@@ -132,7 +132,7 @@ class Idling:
         targets = {key: look.workloads[0] for key, (look, _) in due.items() if look.target and look.workloads}
         self._servers = {key: await self._pods(workload) for key, workload in targets.items()}
         self._fresh = {
-            key: activity_of(want, entries, reaped=look.idle.state is IdleState.REAPED)
+            key: activity_of(want, entries, reaped=_sleeps(look))
             for key, (look, want) in due.items()
         }
 
@@ -208,10 +208,17 @@ def _shown(look: Look) -> object:
     )
 
 
+def _sleeps(look: Look) -> bool:
+    """Whether it is reaped to nothing: no server is left to be asked. Replicas of a floor may be called."""
+    if look.idle.state is not IdleState.REAPED or look.said is None:
+        return False
+    return look.said.idle.policy is not IdlePolicy.SCALE_TO_FLOOR or look.said.idle.floor <= 0
+
+
 def _queries(look: Look, want: ActivityWant | str) -> tuple[Query, ...]:
     if isinstance(want, str):
         return ()
-    return want.wake_queries if look.idle.state is IdleState.REAPED else want.queries
+    return want.wake_queries if _sleeps(look) else want.queries
 
 
 def _known(look: Look, activity: Activity) -> Activity:
