@@ -5,9 +5,7 @@ traffic, is played by the tests' own stand-ins (tests/support/acting_*).
 """
 
 import itertools
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ import pytest
 from tests.controlplane.assets import Finder
 from tests.controlplane.server import ControlPlane
 from tests.support.acting_site import GATEWAY, Site, acting_plane, soon, wait
-from tests.support.acting_watch import DEPLOYMENTS
 from tests.support.operator_process import OperatorProcess
 from tests.support.placements import condition
 

@@ -21,7 +21,7 @@ class ActingApi(FakeApi):
         stuck: names of Deployments whose new replicas do not get Ready.
         refusals: by plural, raised by each write of the kind while they stand here.
         acted: (verb, plural, name) of each write on workloads and what belongs to them.
-        now: Unix seconds, for the start of Pods.
+        started: when all Pods started.
     """
 
     def __init__(self) -> None:
@@ -59,6 +59,7 @@ class ActingApi(FakeApi):
         self, kind: Kind, namespace: str, body: Mapping[str, Any], *, force: bool, manager: str = FIELD_MANAGER
     ) -> Json:
         assert manager.startswith(FIELD_MANAGER)
+        assert isinstance(force, bool)
         return await self._written("apply", kind, namespace, body)
 
     async def merge(self, kind: Kind, namespace: str, body: Mapping[str, Any], *, part: str = "") -> Json:

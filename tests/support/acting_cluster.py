@@ -54,11 +54,15 @@ class ActingCluster:
     def __exit__(self, *_: object) -> None:
         self.plane.delete_namespace(self.namespace)
         for path in reversed(self._made):
-            try:
-                self.api.delete(path)
-            except ApiError as error:
-                if error.status != 404:
-                    raise
+            self.drop(path)
+
+    def drop(self, path: str) -> None:
+        """Deletes an object if it is there."""
+        try:
+            self.api.delete(path)
+        except ApiError as error:
+            if error.status != 404:
+                raise
 
     # --------------------------------------------------------------------------------------------- what is asked
 

@@ -30,6 +30,7 @@ from placewright.telemetry.prometheus.answers import Answer, Series
 from placewright.telemetry.prometheus.book import Entry as BookEntry
 from placewright.telemetry.prometheus.book import Query
 from placewright.telemetry.prometheus.faults import FaultKind, QueryError
+from placewright.telemetry.views import Key
 from tests.support.acting_api import PODS, ActingApi
 from tests.support.fleet_api import REQUESTS, pool
 from tests.support.requests import Json
@@ -172,9 +173,7 @@ class Subject:
         self.records: list[Entry] = []
         self.results: list[WriteResult] = []
         self.left = 0
-        self.cache = ObjectCache(
-            seen=lambda resource: self.acting.seen(resource), gone=lambda key: self.acting.gone(key)
-        )
+        self.cache = ObjectCache(seen=self._on_seen, gone=self._on_gone)
         self.members = Members(Ledger())
         self.surveyor = Surveyor(self.api, changed=lambda: None, resync_seconds=60.0)
         self.subjects = Subjects(self.api, ())
@@ -222,6 +221,12 @@ class Subject:
             now=lambda: self.at,
             clock=lambda: self.at,
         )
+
+    def _on_seen(self, resource: Json) -> None:
+        self.acting.seen(resource)
+
+    def _on_gone(self, key: Key) -> None:
+        self.acting.gone(key)
 
     def _on_left(self) -> None:
         self.left += 1

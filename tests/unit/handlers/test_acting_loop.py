@@ -10,7 +10,7 @@ from placewright.kube.status import WriteResult
 from placewright.telemetry.acting_figures import ActionKind, ActionResult
 from placewright.telemetry.audit import EntryKind
 from tests.support.acting_api import DEPLOYMENTS, ActingApi
-from tests.support.acting_subject import NAMESPACE, Subject, a_plan, play, planned, request
+from tests.support.acting_subject import NAMESPACE, Subject, a_plan, planned, play, request
 from tests.support.fleet_api import REQUESTS, policy, pool
 
 
