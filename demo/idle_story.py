@@ -110,6 +110,8 @@ class _Stage:
         self._until("to see that it idles", lambda: self._faults("Idle", "True", "NoTraffic"))
         told, plan = self._idle(), self._plan()
         wrong = [each["signal"] for each in told["signals"] if each["result"] != "Idle"]
+        if not told.get("suggestions"):
+            raise DemoError(f"{self._key[1]} idles, and nothing is suggested, wants a layout that would cost less")
         if wrong or "reapAt" in told:
             raise DemoError(
                 f"it idles, but {', '.join(wrong) or 'a reap is announced'}, wants every signal and no reap"

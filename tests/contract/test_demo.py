@@ -246,6 +246,7 @@ def test_the_command_lists_what_burns_with_each_signal(shown: Ended) -> None:
         "ReplicaAge",
         "Wishes",
     ]
+    assert re.search(r"Downsize \$1\.20 one replica of bf16, .* costs \$1\.2/h instead of \$2\.4/h", card)
 
 
 def test_the_journal_proves_itself_and_one_changed_byte_does_not_pass(shown: Ended) -> None:
