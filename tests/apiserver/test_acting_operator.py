@@ -47,6 +47,7 @@ def test_a_plan_is_rolled_out_changes_by_surge_and_goes_without_orphans(cluster:
         assert cluster.replicas()[new] == 2
         assert operator.total("rollout_actions_total", action="Remove", result="Done") == 1.0
 
+        assert operator.log("somebody else wrote this status; putting it back") == []
         cluster.placements.delete("chat")
         soon(operator, lambda: not cluster.deployments() and not cluster.pods(), "everything of chat to go")
         left = [

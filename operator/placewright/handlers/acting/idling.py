@@ -4,6 +4,8 @@ An answer counts for the look that asked it alone: between two questions the sta
 announced and due, reaped or waking is looked at each time.
 """
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -23,6 +25,9 @@ from placewright.telemetry.prometheus.activity import ActivityWant, activity_of,
 from placewright.telemetry.prometheus.book import Entry, Query
 from placewright.telemetry.views import Key
 
+log = logging.getLogger(__name__)
+
+_ITEMS_BETWEEN_TURNS: Final = 20  # an answer takes a millisecond; the loop must not be held
 _ASKS_PER_WINDOW: Final = 20.0
 _LONGEST_PAUSE_SECONDS: Final = 300.0
 _ALWAYS: Final = frozenset({IdleState.REAPED, IdleState.WAKING})
@@ -131,10 +136,15 @@ class Idling:
         entries = await self._book.ask(queries) if queries else {}
         targets = {key: look.workloads[0] for key, (look, _) in due.items() if look.target and look.workloads}
         self._servers = {key: await self._pods(workload) for key, workload in targets.items()}
-        self._fresh = {
-            key: activity_of(want, entries, reaped=_sleeps(look))
-            for key, (look, want) in due.items()
-        }
+        self._fresh = {}
+        for count, (key, (look, want)) in enumerate(due.items()):
+            try:
+                self._fresh[key] = activity_of(want, entries, reaped=_sleeps(look))
+            except Exception:
+                # One answer that cannot be read must not stop the others; without it nothing is reaped.
+                log.exception("an activity cannot be read", extra={"namespace": key[0], "request": key[1]})
+            if count % _ITEMS_BETWEEN_TURNS == 0:
+                await asyncio.sleep(0)
 
     def verdict(self, look: Look, now: float) -> IdleVerdict | None:
         """What follows of what was asked in this cycle.
