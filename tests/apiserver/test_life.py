@@ -6,8 +6,10 @@ the kubelets; the tests' own controller, labelled as such, plays LeaderWorkerSet
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -250,8 +252,10 @@ def reap(life: Life) -> None:
 
 
 def wake(life: Life) -> None:
-    """Somebody wakes it."""
+    """Somebody wakes it; what it saved is its price for as long as it was reaped."""
     site = life.site
+    since, cost = unix(site.status("chat")["idle"]["since"]), site.status("chat")["plan"]["costPerHour"]
+    life.reach("reaped for 3 seconds", lambda: time.time() > since + 3.0)
     site.annotate("chat", wake="now")
     life.reach("woken: 6 Ready", lambda: life.rolled_out(6))
     site.traffic.set("chat", 6.0)
@@ -259,8 +263,13 @@ def wake(life: Life) -> None:
     idle = site.status("chat")["idle"]
     life.story.stage(f"it took {idle['timeToReadySeconds']} s; {idle['avoidedDollars']} USD avoided")
     assert 0.0 <= idle["timeToReadySeconds"] < 60.0, life.story
-    assert idle["avoidedDollars"] > 0.0, life.story
+    saved = cost / 3600.0 * (unix(idle["wakeBegan"]) - since)
+    assert idle["avoidedDollars"] == pytest.approx(saved, abs=1.5 * cost / 3600.0), "moments are whole seconds"
     life.reach("active again", lambda: site.idle("chat") == "Active")
+
+
+def unix(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def end(life: Life, beside: dict[str, Json]) -> None:
