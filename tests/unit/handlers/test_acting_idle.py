@@ -202,3 +202,23 @@ def test_a_paused_request_stays_reaped() -> None:
         assert list(subject.api.replicas().values()) == [1]
 
     play(scenario)
+
+
+def test_an_idle_model_is_told_what_a_cheaper_layout_would_save() -> None:
+    async def scenario(subject: Subject) -> None:
+        body = request(plan=a_plan(replicas=2, gpus=2), idle={**IDLE, "policy": "Report"})
+        body["status"]["frontier"] = [
+            {"costPerHour": 3.0, "tokensPerSecond": 900.0, "costPerMillionTokens": 1.0, "summary": "dear"},
+            {"costPerHour": 1.0, "tokensPerSecond": 300.0, "costPerMillionTokens": 1.0, "summary": "fp8 TP1"},
+        ]
+        subject.put(body)
+        await subject.looks(3)
+        await until(subject, "Idle")
+        (told,) = subject.status()["idle"]["suggestions"]
+        assert (told["action"], told["savesPerHour"]) == ("Downsize", pytest.approx(3.0))
+        assert "fp8 TP1" in told["message"]
+        subject.book.busy = {"chat"}
+        await until(subject, "Active")
+        assert "suggestions" not in subject.status()["idle"]
+
+    play(scenario)

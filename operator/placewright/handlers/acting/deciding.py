@@ -16,7 +16,6 @@ from placewright.api.annotations import retry_of
 from placewright.api.conditions import Condition
 from placewright.api.parts import Parts
 from placewright.core import rollout
-from placewright.core.idle_suggestions import Offer, Suggestion, suggest
 from placewright.core.model import (
     Goal,
     IdleAction,
@@ -28,7 +27,8 @@ from placewright.core.model import (
     Unit,
 )
 from placewright.core.stock import Budget
-from placewright.handlers.acting.goals import cost_per_hour, goal_of
+from placewright.handlers.acting.goals import goal_of
+from placewright.handlers.acting.idling import Found
 from placewright.handlers.acting.limits import Brake, Cycle, Doing, doing_of, held
 from placewright.handlers.acting.looks import Hold, Look
 from placewright.handlers.acting.reporting import condition_of
@@ -73,36 +73,36 @@ class Decider:
         self._now = now
         self._retried = retried
 
-    def decide(self, look: Look, verdict: IdleVerdict | None, refused: Hold | None) -> Decided:
+    def decide(self, look: Look, found: Found | None, refused: Hold | None) -> Decided:
         """One look.
 
         Args:
             look: at the request.
-            verdict: what follows of its idling; None: it was not asked in this cycle.
+            found: what follows of its idling; None: it was not asked in this cycle.
             refused: how the step before ended; None: well, or there was none.
         """
         hold = look.hold
         if hold is None and look.stored.plan is None and not look.stored.emptied:
             hold = Hold(reason=AppliedReason.WAITING, message="there is no plan; what runs stays as it is")
         if hold is not None:
-            return Decided(look=look, parts=_parts(look, verdict, _applied(hold)))
-        target = None if verdict is None else verdict.target
-        reaping = verdict is not None and verdict.action is IdleAction.REAP
-        if verdict is not None and reaping and not self._cycle.may_reap(look.key):
-            told = f"{verdict.message.rpartition(':')[0]}: it waits for its turn, as others are reaped in this cycle"
-            verdict, target, reaping = replace(verdict, message=told), None, False
-        if reaping:
-            self._cycle.reaps(look.key)
-        return self._stepped(look, verdict, target, refused, reaping=reaping)
+            return Decided(look=look, parts=_parts(look, found, _applied(hold)))
+        if found is not None and found.verdict.action is IdleAction.REAP:
+            if self._cycle.may_reap(look.key):
+                self._cycle.reaps(look.key)
+            else:
+                told = f"{found.verdict.message.rpartition(':')[0]}: it waits for its turn, as others are being reaped"
+                waits = replace(found.verdict, action=IdleAction.KEEP, target=None, message=told)
+                found = replace(found, verdict=waits)
+        return self._stepped(look, found, refused)
 
-    def _stepped(
-        self, look: Look, verdict: IdleVerdict | None, target: int | None, refused: Hold | None, *, reaping: bool
-    ) -> Decided:
+    def _stepped(self, look: Look, found: Found | None, refused: Hold | None) -> Decided:
         assert look.said is not None, "only what was read is acted for"
+        verdict = None if found is None else found.verdict
+        target = None if verdict is None else verdict.target
         goal = _goal(look, target)
         doing = doing_of(
             emptied=look.stored.emptied,
-            reaping=reaping or target is not None,
+            reaping=target is not None,
             waking=_waking(look, verdict),
             rolled_out=_rolled_out(look, goal),
         )
@@ -126,7 +126,7 @@ class Decider:
             applied = not_applied(AppliedReason.BRAKE_ENGAGED, self._brake.message)
         elif refused is not None and step.actions:
             applied = not_applied(refused.reason, refused.message)
-        parts = replace(_parts(look, verdict, applied), rollout=rollout_data(step, look.now))
+        parts = replace(_parts(look, found, applied), rollout=rollout_data(step, look.now))
         return Decided(look=look, parts=parts, step=step, doing=doing)
 
     def _memory(self, look: Look) -> RolloutMemory:
@@ -179,31 +179,16 @@ def _applied(hold: Hold) -> Condition | None:
     return not_applied(hold.reason, hold.message)
 
 
-def _suggestions(look: Look, verdict: IdleVerdict) -> tuple[Suggestion, ...]:
-    """What else would save money while nothing is asked of it."""
-    if verdict.memory.state is not IdleState.IDLE:
-        return ()
-    offers = (
-        Offer(
-            cost_per_hour=float(each.get("costPerHour") or 0.0),
-            tokens_per_second=float(each.get("tokensPerSecond") or 0.0),
-            summary=str(each.get("summary", "")),
-        )
-        for each in look.subject.status.get("frontier") or ()
-    )
-    return suggest(cost_per_hour=cost_per_hour(look.stored), frontier=offers)
-
-
-def _parts(look: Look, verdict: IdleVerdict | None, applied: Condition | None) -> Parts:
+def _parts(look: Look, found: Found | None, applied: Condition | None) -> Parts:
     """What the status is to say, with what it says of what was not looked at now."""
     status, requested = look.subject.status, look.subject.applies
     stands = status.get("rollout") if requested else None
-    if verdict is not None:
+    if found is not None:
         return Parts(
             rollout=stands,
-            idle=idle_data(verdict, _suggestions(look, verdict)),
+            idle=idle_data(found.verdict, found.suggestions),
             applied=applied,
-            idling=idle_condition(verdict),
+            idling=idle_condition(found.verdict),
         )
     if look.said is not None and look.said.idle.policy == "Off":
         return Parts(rollout=stands, applied=applied)

@@ -9,14 +9,17 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
+from zlib import crc32
 
 from placewright.api.acting import wishes_of
 from placewright.api.annotations import acting_digest
 from placewright.api.policies import InputRules
 from placewright.core import idle
 from placewright.core.idle_signals import queue_now
+from placewright.core.idle_suggestions import Suggestion
 from placewright.core.model import Activity, IdlePolicy, IdleState, IdleVerdict
-from placewright.handlers.acting.goals import cost_per_hour, floor_cost_per_hour, replicas_of
+from placewright.handlers.acting.goals import cost_per_hour, floor_cost_per_hour
+from placewright.handlers.acting.knowing import known, suggestions
 from placewright.handlers.acting.looks import Look
 from placewright.handlers.acting.observing import Server
 from placewright.kube.workloads import Workload
@@ -60,7 +63,8 @@ class _Mind:
     Attributes:
         read: what its questions were read from.
         want: what is asked; a text: why nothing may be.
-        asked_at: when it was asked last, seconds of a clock that does not go back; None: never.
+        asked_at: when it was asked last, or would have been in its turn; seconds of a clock that does not go back;
+            None: never.
         shown: what it was asked for: another one means asking at once.
         figures: of the newest look.
     """
@@ -70,6 +74,19 @@ class _Mind:
     asked_at: float | None = None
     shown: object = None
     figures: ActingFigures | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What one look at a request's activity says.
+
+    Attributes:
+        verdict: what follows.
+        suggestions: what else would save money, most first.
+    """
+
+    verdict: IdleVerdict
+    suggestions: tuple[Suggestion, ...] = ()
 
 
 class Idling:
@@ -131,7 +148,9 @@ class Idling:
                 mind = self._mind(look, rules)
                 if self._is_due(look, mind, now, stopwatch):
                     due[look.key] = look, mind.want
-                    mind.asked_at, mind.shown = stopwatch, _shown(look)
+                    # What was asked together first is not asked together each time: a fleet is spread over the pause.
+                    early = 0.0 if mind.asked_at is not None else _phase(look.key) * self._pause(look)
+                    mind.asked_at, mind.shown = stopwatch - early, _shown(look)
         queries = dict.fromkeys(query for look, want in due.values() for query in _queries(look, want))
         entries = await self._book.ask(queries) if queries else {}
         targets = {key: look.workloads[0] for key, (look, _) in due.items() if look.target and look.workloads}
@@ -146,7 +165,7 @@ class Idling:
             if count % _ITEMS_BETWEEN_TURNS == 0:
                 await asyncio.sleep(0)
 
-    def verdict(self, look: Look, now: float) -> IdleVerdict | None:
+    def found(self, look: Look, now: float) -> Found | None:
         """What follows of what was asked in this cycle.
 
         Args:
@@ -161,7 +180,7 @@ class Idling:
             return None
         rules = look.said.idle
         found = idle.decide(
-            _known(replace(look, servers=self._servers.get(look.key, look.servers)), activity),
+            known(replace(look, servers=self._servers.get(look.key, look.servers)), activity),
             rules,
             wishes_of(look.subject.resource, now),
             look.idle,
@@ -175,15 +194,18 @@ class Idling:
         self._minds[look.key].figures = ActingFigures(
             last_active=found.memory.last_active, queue_requests=queue_now(activity, rules, now)
         )
-        return found
+        return Found(verdict=found, suggestions=suggestions(look, found, activity))
 
     def _mind(self, look: Look, rules: InputRules) -> _Mind:
         mind = self._minds.setdefault(look.key, _Mind())
         assert look.said is not None, "only what was read is asked for"
-        read = (look.subject.uid, look.subject.generation, rules, look.said.idle)
+        priced = look.said.usd_per_kwh is not None
+        read = (look.subject.uid, look.subject.generation, rules, look.said.idle, priced)
         if mind.read != read:
             self._minds[look.key] = mind = _Mind(
-                read=read, want=activity_want(look.said.parsed, rules, look.said.idle), figures=mind.figures
+                read=read,
+                want=activity_want(look.said.parsed, rules, look.said.idle, power=priced),
+                figures=mind.figures,
             )
         return mind
 
@@ -194,8 +216,18 @@ class Idling:
             return True
         if mind.shown != _shown(look):
             return True
+        return stopwatch - mind.asked_at >= self._pause(look)
+
+    def _pause(self, look: Look) -> float:
+        """Seconds between two questions for a request of which nothing new shows."""
+        assert look.said is not None, "only what was read is asked for"
         pause = min(look.said.idle.after_seconds / _ASKS_PER_WINDOW, _LONGEST_PAUSE_SECONDS)
-        return stopwatch - mind.asked_at >= max(pause, self._interval_seconds)
+        return max(pause, self._interval_seconds)
+
+
+def _phase(key: Key) -> float:
+    """A share of 0 to 1 that is a request's own, and evenly spread over many."""
+    return crc32("/".join(key).encode()) / 2**32
 
 
 def _minds(look: Look) -> bool:
@@ -229,23 +261,3 @@ def _queries(look: Look, want: ActivityWant | str) -> tuple[Query, ...]:
     if isinstance(want, str):
         return ()
     return want.wake_queries if _sleeps(look) else want.queries
-
-
-def _known(look: Look, activity: Activity) -> Activity:
-    """The activity with what the cluster shows: where the operator does not act, by the Pods alone."""
-    servers = None if look.servers is None else [each for each in look.servers if not each.going]
-    started = [each.started_at for each in servers or () if each.started_at is not None]
-    replicas = sum(each.replicas for each in look.running) if look.running else None
-    serving = sum(min(each.ready, each.replicas) for each in look.running) if look.running else None
-    if replicas is None and servers:
-        replicas, serving = len(servers), sum(each.ready for each in servers)
-    wanted = replicas_of(look.units)
-    return replace(
-        activity,
-        replicas=replicas,
-        plan_replicas=wanted if look.units else None,
-        serving=serving,
-        pods=None if servers is None else tuple(each.name for each in servers),
-        youngest_at=max(started) if started and len(started) == len(servers or ()) else None,
-        replicas_owner=look.owner,
-    )

@@ -228,8 +228,8 @@ class Acting:
         found = []
         for count, look in enumerate(sorted(looks, key=_order)):
             try:
-                verdict = self._parts.idling.verdict(look, now)
-                found.append(decider.decide(look, verdict, self._parts.carrier.refused(look.key)))
+                idles = self._parts.idling.found(look, now)
+                found.append(decider.decide(look, idles, self._parts.carrier.refused(look.key)))
             except Exception:
                 log.exception("a request cannot be decided", extra={"namespace": look.key[0], "request": look.key[1]})
             if count % _ITEMS_BETWEEN_TURNS == 0:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from placewright.api import convert
-from placewright.api.acting import idle_rules, rollout_rules
+from placewright.api.acting import electricity_price, idle_rules, rollout_rules
 from placewright.api.gpu_pool import GPUPool
 from placewright.api.parse import parse
 from placewright.api.placement_policy import PlacementPolicy
@@ -61,6 +61,7 @@ class Said:
         idle: when it idles.
         settings: how its Pods are started.
         reference: the existing workload that is scaled; None: ours are made.
+        usd_per_kwh: price of electricity; None: nobody says.
     """
 
     parsed: PlacementRequest
@@ -68,6 +69,7 @@ class Said:
     idle: IdleRules
     settings: Settings
     reference: WorkloadReference | None
+    usd_per_kwh: float | None
 
 
 @dataclass(slots=True)
@@ -165,6 +167,7 @@ def _read(subject: Subject, policies: tuple[PlacementPolicy, ...]) -> Said | Inv
             idle=idle_rules(parsed.spec, policies),
             settings=settings_of(parsed.spec.render, Choices()),
             reference=parsed.spec.workload_ref,
+            usd_per_kwh=electricity_price(policies),
         )
     except InvalidRequestError as error:
         return error
