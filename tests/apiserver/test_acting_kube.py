@@ -13,7 +13,7 @@ from placewright.kube.outcomes import ActResult
 from placewright.kube.workloads import workload_of
 from tests.controlplane.server import ControlPlane
 from tests.support.kube_moves import ROUTED, Scene, rendered_kinds, running, work
-from tests.support.renders import SETTINGS, a_layout
+from tests.support.renders import a_layout, tolerant
 
 Json = dict[str, Any]
 
@@ -158,8 +158,7 @@ def test_a_group_is_made_scaled_and_changed_like_a_deployment(scene: Scene) -> N
     scene.carry_out(scene.task(move), Scale(name=unit.name, replicas=3))
     assert scene.writes == [("apply", "leaderworkersets", unit.name)]
 
-    image = replace(SETTINGS, image="example.com/engine:2")
-    renewed = scene.move(work(scene, a_layout((16, 16), degree=4)), settings=image)
+    renewed = scene.move(work(scene, a_layout((16, 16), degree=4), sites=[tolerant()]))
     scene.carry_out(scene.task(renewed), Scale(name=unit.name, replicas=3))
     changed = scene.seen()[unit.name]
     assert changed.runs(renewed.wanted(unit.name))
@@ -212,9 +211,9 @@ def test_each_move_costs_the_writes_that_the_docs_tell(scene: Scene, routed_plan
     carry_out("nothing to do", plain)
     carry_out("reap", plain, Scale(name=name, replicas=0))
     carry_out("wake", plain, Scale(name=name, replicas=3))
-    image = scene.move(work(scene), settings=replace(SETTINGS, image="example.com/engine:2"))
-    carry_out("another image", image, Scale(name=name, replicas=3))
-    again = scene.move(work(scene, plan_id="p-2"), settings=replace(SETTINGS, image="example.com/engine:2"))
+    tainted = scene.move(work(scene, sites=[tolerant()]))
+    carry_out("another toleration of the pool", tainted, Scale(name=name, replicas=3))
+    again = scene.move(work(scene, plan_id="p-2", sites=[tolerant()]))
     carry_out("another plan with the same layout and replicas", again)
 
     scene = Scene(routed_plane, scene.namespace, "routed")
@@ -234,6 +233,12 @@ def test_each_move_costs_the_writes_that_the_docs_tell(scene: Scene, routed_plan
     measured["another layout, where old and new have room"] = sum(
         measured.pop(each) for each in ("begin", "end", "gone")
     )
+    other = replace(ROUTED, image="example.com/engine:2")
+    renewed = scene.move(work(scene, a_layout((16, 16)), plan_id="p-2"), settings=other)
+    fresh = renewed.units[0].name
+    carry_out("begin", renewed, Scale(name=fresh, replicas=2), Weigh(shares={fresh: 1.0}))
+    carry_out("gone", renewed, Remove(name=after))
+    measured["another image, where old and new have room"] = measured.pop("begin") + measured.pop("gone")
 
     scene = Scene(routed_plane, scene.namespace, "mixed")
     mixed = scene.move(work(scene, a_layout(weight=0.5), a_layout((16, 16), weight=0.5)), settings=ROUTED)

@@ -13,7 +13,7 @@ from placewright.kube.outcomes import ActResult
 from placewright.kube.workloads import workload_of
 from tests.controlplane.server import ControlPlane
 from tests.support.kube_moves import Scene, account, autoscaler, rendered_kinds, running, work
-from tests.support.renders import SETTINGS, a_layout
+from tests.support.renders import SETTINGS, a_layout, tolerant
 
 Json = dict[str, Any]
 
@@ -126,16 +126,16 @@ def test_replicas_that_an_autoscaler_sets_are_left_alone(scene: Scene) -> None:
         " remove it, or let it scale"
     )
     # A new template is applied without a number, which stays as it is although only we had set it.
-    renewed = scene.move(work(scene), settings=replace(SETTINGS, image="example.com/engine:2"))
+    renewed = scene.move(work(scene, sites=[tolerant()]))
     outcome = scene.carry_out(scene.task(renewed), Scale(name=name, replicas=2))
     assert outcome.result is ActResult.DONE
     stored = scene.get("deployments", name)
     assert stored["spec"]["replicas"] == 2
-    assert stored["spec"]["template"]["spec"]["containers"][0]["image"] == "example.com/engine:2"
+    assert "renewed" in [each["key"] for each in stored["spec"]["template"]["spec"]["tolerations"]]
     ours = [entry for entry in stored["metadata"]["managedFields"] if entry["manager"] == "placewright"]
     assert not any("f:replicas" in entry["fieldsV1"]["f:spec"] for entry in ours)
     scene.api.patch(scene.path("deployments", name) + "/scale", {"spec": {"replicas": 6}})
-    again = scene.move(work(scene), settings=replace(SETTINGS, image="example.com/engine:3"))
+    again = scene.move(work(scene, sites=[tolerant("again")]))
     scene.carry_out(scene.task(again), Scale(name=name, replicas=6))
     assert scene.writes == [("apply", "deployments", name)]
     assert scene.get("deployments", name)["spec"]["replicas"] == 6
@@ -195,9 +195,7 @@ def test_the_rights_of_the_docs_are_enough_for_a_whole_life(scene: Scene) -> Non
     name = first.units[0].name
     carry_out(first, Scale(name=name, replicas=2), tend=True)
     autoscaler(scene, name)
-    carry_out(
-        scene.move(work(scene), settings=replace(triton, image="example.com/engine:2")), Scale(name=name, replicas=2)
-    )
+    carry_out(scene.move(work(scene, sites=[tolerant()]), settings=triton), Scale(name=name, replicas=2))
     scene.api.delete(scene.path("horizontalpodautoscalers", "busy"))
     pooled = replace(SETTINGS, route=Route(gateway="public", inference_pools=True))
     group = scene.move(work(scene, a_layout((16, 16), degree=4)), settings=pooled)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from placewright.api.gpu_pool import Toleration
 from placewright.core.model import Stage
 from placewright.kube.manifests import Manifest, Serving, Settings, Site, Work
 from placewright.kube.manifests.placing import RESOURCES
@@ -17,6 +18,11 @@ def a_site(pool: str = "l40s", **changes: Any) -> Site:
     """A pool of two nodes with four L40S each."""
     given: dict[str, Any] = {"gpu": "L40S", "vendor": "nvidia", "gpus_per_node": 4, "rooms": (4, 4), **changes}
     return Site(pool=pool, **given)
+
+
+def tolerant(key: str = "renewed", **changes: Any) -> Site:
+    """The same pool whose Nodes got a taint: templates change, and what is started does not."""
+    return a_site(tolerations=(Toleration(key=key, operator="Exists"),), **changes)
 
 
 def stages_of(layers: Sequence[int], *, degree: int = 2, pools: Sequence[str] = ()) -> tuple[Stage, ...]:

@@ -49,8 +49,12 @@ class Part:
 
     @property
     def digest(self) -> str:
-        """Tells this layout from all others of the request; the number of replicas is no part of it."""
-        layout = self.layout
+        """Tells this layout from all others of the request; the number of replicas is no part of it.
+
+        What the user chose to start Pods with takes part, so that a new image or other weights are another workload,
+        which is Ready before the one before goes.
+        """
+        layout, given = self.layout, self.settings
         content = {
             "request": self.work.name,
             "runtime": self.engine.name,
@@ -59,6 +63,11 @@ class Part:
             "args": layout.engine_args,
             "env": layout.env,
             "pods": self.pods,
+            "image": given.image,
+            "models": dict(given.models),
+            "cache": given.cache_claim,
+            "token": [given.token_secret, given.token_key],
+            "start": given.start_seconds,
         }
         return names.digest(content)
 
