@@ -212,3 +212,20 @@ def deployment(name: str, *, gpus: int) -> dict[str, Any]:
 
 def reason_of(cluster: ActingCluster, name: str, kind: str) -> str:
     return str(condition(cluster.placements.get(name), kind).get("reason", ""))
+
+
+def test_a_restart_with_nothing_changed_writes_nothing(cluster: ActingCluster) -> None:
+    cluster.policy(idle={"policy": "Report"})
+    cluster.ask("chat")
+    with cluster.operator() as operator:
+        soon(operator, lambda: cluster.rolled_out("chat"), "chat to be rolled out")
+        soon(operator, lambda: reason_of(cluster, "chat", "Idle") == "Warming", "its idling to be told")
+    versions, made = cluster.placements.versions(), cluster.deployments()
+    with cluster.operator() as again:
+        soon(again, lambda: again.samples("acting_paused") == [0.0] and again.idle, "a look after the restart")
+        cluster.ask("other")
+        soon(again, lambda: cluster.rolled_out("other"), "another to be rolled out")
+        assert cluster.placements.versions()["chat"] == versions["chat"]
+        stored = cluster.deployments()
+        for name, before in made.items():
+            assert stored[name]["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
