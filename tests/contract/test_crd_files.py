@@ -154,15 +154,16 @@ def test_a_live_sample_is_planned_by_the_demand_of_its_status(tmp_path: Path) ->
 
 
 def test_the_samples_of_acting_are_planned_and_say_all_that_matters() -> None:
-    """Offline nothing runs, so what their comments promise of Ready is what the plan alone says."""
+    """Offline nothing runs: Ready waits for the rollout, and Planned says of the plan what their comments promise."""
     done = CliRunner().invoke(cli, ["plan", "-f", str(ACTING), "-o", "json"])
     assert done.exit_code == 0, done.output
 
     statuses = {item["metadata"]["name"]: item["status"] for item in json.loads(done.stdout)["items"]}
     for status in statuses.values():
         told = {entry["type"]: (entry["status"], entry["reason"]) for entry in status["conditions"]}
-        assert told["Ready"] == ("True", "PlanCurrent")
-        assert "Applied" not in told
+        assert told["Ready"] == ("False", "RolloutPending")
+        assert told["Planned"] == ("True", "PlanCurrent")
+        assert told["Applied"] == ("False", "Progressing")
     assert statuses["qwen-72b-docs"]["plan"]["tensorParallel"] == 4
     found = [validate(path.read_text(encoding="utf-8"), file=path.name) for path in sorted(ACTING.glob("*.yaml"))]
     (policy,) = (entry.resource for each in found for entry in each.policies)

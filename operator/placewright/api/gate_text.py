@@ -12,7 +12,6 @@ EXCEEDED: Final[Mapping[str, str]] = {
     gates.COST_TO_REVENUE_RATIO: "RevenueRatioExceeded",
     gates.QUANTIZATION_DRIFT: "DriftExceeded",
     gates.OBSERVED_COST_DRIFT: "ObservedCostExceeded",
-    gates.MINIMUM_SAVING: "SavingTooSmall",
     "NamespaceCostPerHour": "HourlyBudgetExceeded",
     "FleetCostPerHour": "HourlyBudgetExceeded",
 }
@@ -24,7 +23,6 @@ _WORDS: Final[Mapping[str, tuple[str, Callable[[float], str]]]] = {
     gates.COST_TO_REVENUE_RATIO: ("cost", figures.share),
     gates.QUANTIZATION_DRIFT: ("quantization drift", figures.percent),
     gates.OBSERVED_COST_DRIFT: ("observed cost above the predicted", figures.percent),
-    gates.MINIMUM_SAVING: ("saving", figures.percent),
     "NamespaceCostPerHour": ("cost per hour of the namespace", figures.per_hour),
     "FleetCostPerHour": ("cost per hour of the fleet", figures.per_hour),
 }
@@ -49,12 +47,11 @@ def telling(decision: Decision) -> tuple[GateOutcome, ...]:
 
 def blocking_reason(request: Request, outcomes: Sequence[GateOutcome]) -> str:
     """Return why these gates forbid a plan: GateBlocked, or InputsStale where only live inputs are away; empty: not."""
-    held = [outcome for outcome in outcomes if outcome.name != gates.MINIMUM_SAVING]  # it only keeps the plan before
-    if request.gates.on_violation is OnViolation.BLOCK and failed(held):
+    if request.gates.on_violation is OnViolation.BLOCK and failed(outcomes):
         return "GateBlocked"
-    if request.gates.on_unknown is not OnUnknown.BLOCK or not unknown(held):
+    if request.gates.on_unknown is not OnUnknown.BLOCK or not unknown(outcomes):
         return ""
-    return "InputsStale" if all(_is_live(outcome) for outcome in unknown(held)) else "GateBlocked"
+    return "InputsStale" if all(_is_live(outcome) for outcome in unknown(outcomes)) else "GateBlocked"
 
 
 def _is_live(outcome: GateOutcome) -> bool:
@@ -70,12 +67,11 @@ def gates_text(outcomes: Sequence[GateOutcome]) -> str:
 
 def _gate_text(outcome: GateOutcome) -> str:
     words, written = _WORDS[outcome.name]
-    least = outcome.name == gates.MINIMUM_SAVING
     limit = written(outcome.limit) + (f" of policy {outcome.policy}" if outcome.policy else "")
     if outcome.actual is None:
         about = ": ".join(part for part in (outcome.input, outcome.fault) if part)
         return f"{words} is not known{f' ({about})' if about else ''}, the limit is {limit}"
     if outcome.result is GateResult.PASS:
-        return f"{words} {written(outcome.actual)} is {'at least' if least else 'within'} {limit}"
+        return f"{words} {written(outcome.actual)} is within {limit}"
     excess = f" by {figures.percent(-outcome.headroom_percent)}" if outcome.headroom_percent is not None else ""
-    return f"{words} {written(outcome.actual)} {'is short of' if least else 'exceeds'} {limit}{excess}"
+    return f"{words} {written(outcome.actual)} exceeds {limit}{excess}"

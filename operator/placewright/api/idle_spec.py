@@ -98,7 +98,8 @@ class Idle(Inert):
     """Server whose metrics tell the activity; that of workload.demandFrom or observeFrom when left out, then that of
     render.runtime, then vllm."""
     model_name: ModelName | None = None
-    """Name under which the server reports the model; model.name when left out."""
+    """Name under which the server reports the model. When left out, that of workload.demandFrom or observeFrom, where
+    its preset is the one asked here, then model.name."""
     queue: QueueFrom | None = None
     """Where requests wait in front of the model. It must be known and empty for a reap, and wakes a reaped model.
     Without it only people and keepAwake wake it."""

@@ -152,10 +152,10 @@ class Gate(StatusPart):
     """One gate held against the plan."""
 
     name: Key
-    """CostPerMillionTokens, CostPerHour, CostToRevenueRatio, QuantizationDrift, ObservedCostDrift, MinimumSaving;
+    """CostPerMillionTokens, CostPerHour, CostToRevenueRatio, QuantizationDrift, ObservedCostDrift;
     NamespaceCostPerHour and FleetCostPerHour on a request that was refused for a policy's ceiling."""
     limit: float
-    """The limit that holds: the stricter one of the spec's and the policies'; the least value for MinimumSaving."""
+    """The limit that holds: the stricter one of the spec's and the policies'."""
     policy: Annotated[str, Field(max_length=253)] | None = None
     """The PlacementPolicy whose limit it is; absent when it is the spec's own."""
     actual: float | None = None

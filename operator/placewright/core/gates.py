@@ -33,7 +33,6 @@ COST_PER_HOUR = "CostPerHour"
 COST_TO_REVENUE_RATIO = "CostToRevenueRatio"
 QUANTIZATION_DRIFT = "QuantizationDrift"
 OBSERVED_COST_DRIFT = "ObservedCostDrift"  # percent that the observed cost per token is above the predicted one
-MINIMUM_SAVING = "MinimumSaving"  # percent of the present cost that a change made for its saving must save
 ON_UNKNOWN = "OnUnknown"  # no gate, but a policy may be stricter in it too
 
 STATED_REVENUE = "stated revenue per million tokens"
@@ -86,7 +85,7 @@ def judge(name: str, limit: float, actual: float | None) -> GateOutcome:
 
 
 def held(name: str, limit: float, figure: Figure) -> GateOutcome:
-    """Hold one figure with its input against one limit. For MINIMUM_SAVING the limit is the least value."""
+    """Hold one figure with its input against one limit."""
     actual = figure.value
     more = {"input": figure.input, "age_seconds": figure.age_seconds}
     if actual is None or not isfinite(actual) or not isfinite(limit):
@@ -101,22 +100,10 @@ def held(name: str, limit: float, figure: Figure) -> GateOutcome:
             input=figure.input,
             age_seconds=figure.age_seconds,
         )
-    room = actual - limit if name == MINIMUM_SAVING else limit - actual
+    room = limit - actual
     headroom = room / abs(limit) * 100.0 if limit else None  # there is no share of a limit of 0
     result = GateResult.PASS if room >= 0.0 else GateResult.FAIL
     return GateOutcome(name=name, limit=limit, actual=actual, headroom_percent=headroom, result=result, **more)  # type: ignore[arg-type]
-
-
-def minimum_saving(request: Request, present_per_hour: float, planned_per_hour: float) -> GateOutcome:
-    """Hold a change that is made for its saving against stabilization.min_savings_percent.
-
-    Args:
-        request: whose plan changes.
-        present_per_hour: USD per hour of the plan that serves.
-        planned_per_hour: USD per hour of the plan that would take its place.
-    """
-    saving = (present_per_hour - planned_per_hour) / present_per_hour * 100.0 if present_per_hour > 0.0 else None
-    return held(MINIMUM_SAVING, request.stabilization.min_savings_percent, Figure(saving))
 
 
 # ------------------------------------------------------------------------------------------------- in the search

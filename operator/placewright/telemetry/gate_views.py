@@ -6,7 +6,6 @@ from typing import Any
 
 from placewright.telemetry.lenient import entries, mapping, number
 
-_NEVER_BLOCKS = "MinimumSaving"  # it only keeps the plan before, which is as it should be
 _CEILINGS = ("NamespaceCostPerHour", "FleetCostPerHour")  # gates of a PlacementPolicy on sums of plans
 
 
@@ -37,8 +36,7 @@ def gate_views(spec: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[G
         status: its status.
     """
     present, refused = entries(status, "gates"), entries(mapping(status, "blocked"), "gates")
-    limits = [entry for entry in (*present, *refused) if entry.get("name") != _NEVER_BLOCKS]
-    blocking = {str(entry.get("name", "")) for entry in _blocking(spec, status, limits)}
+    blocking = {str(entry.get("name", "")) for entry in _blocking(spec, status, [*present, *refused])}
     told: set[str] = set()
     for entry in [*present, *refused]:
         limit, name = number(entry.get("limit")), str(entry.get("name", ""))

@@ -148,17 +148,6 @@ def test_every_gate_has_its_reason_and_its_words(name: str, reason: str, words: 
     assert found["GatesPassed"].message.startswith(words)
 
 
-def test_a_saving_that_is_too_small_keeps_the_plan_ready(decision: Decide) -> None:
-    saving = GateOutcome(
-        name=gates.MINIMUM_SAVING, limit=10.0, actual=4.0, headroom_percent=-60.0, result=GateResult.FAIL
-    )
-
-    found = by_type(decision(gates=(saving,)))
-
-    assert found["Ready"].reason == "PlanCurrent"
-    assert found["GatesPassed"].message == "saving 4 % is short of 10 % by 60 %"
-
-
 def test_a_plan_that_somebody_went_back_to_is_ready(decision: Decide) -> None:
     found = by_type(decision(kept=True))
 

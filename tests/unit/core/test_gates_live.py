@@ -156,26 +156,6 @@ def test_the_age_and_the_source_of_an_input_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("present", "planned", "result", "saving"),
-    [
-        (10.0, 8.0, PASS, 20.0),
-        (10.0, 9.0, PASS, 10.0),
-        (10.0, 9.5, FAIL, 5.0),
-        (10.0, 12.0, FAIL, -20.0),
-        (0.0, 1.0, UNKNOWN, None),
-    ],
-)
-def test_a_change_for_its_saving_must_save_enough(
-    present: float, planned: float, result: GateResult, saving: float | None
-) -> None:
-    held = gates.minimum_saving(toys.request(), present, planned)
-    assert (held.name, held.limit, held.result) == ("MinimumSaving", 10.0, result)
-    assert held.actual == (None if saving is None else pytest.approx(saving))
-    if saving is not None:
-        assert held.headroom_percent == pytest.approx(saving / 10.0 * 100.0 - 100.0)
-
-
-@pytest.mark.parametrize(
     ("result", "on_violation", "on_unknown", "blocked"),
     [
         (FAIL, OnViolation.BLOCK, OnUnknown.PASS, True),

@@ -186,14 +186,6 @@ def test_a_gate_that_only_the_blocked_plan_fails_blocks_and_has_no_result_for_th
     assert mine(series, "cost_gate_usage_ratio") == {"CostPerHour": 0.9, "CostToRevenueRatio": 1.2}
 
 
-def test_a_saving_that_is_too_small_keeps_the_plan_and_blocks_nothing() -> None:
-    saving = {"name": "MinimumSaving", "limit": 10, "actual": 4.0, "result": "Fail"}
-    series = samples(stored(spec={"gates": {}}, status={"plan": plan(), "gates": [saving]}))
-    assert mine(series, "gate_result") == {"MinimumSaving/Fail": 1}
-    assert mine(series, "cost_gate_blocked") == {"MinimumSaving": 0}
-    assert mine(series, "cost_gate_usage_ratio") == {"MinimumSaving": 0.4}
-
-
 def test_live_figures_of_a_vanished_request_are_not_shown() -> None:
     live = {("serving", "gone"): LiveFigures(demand_requests_per_second=1.0)}
     assert not [labels for _, labels in samples(RAMPING, live=live) if ("name", "gone") in labels]

@@ -18,7 +18,6 @@ from placewright.core.model import (
     Assignment,
     Decision,
     FrontierPoint,
-    GateResult,
     Layout,
     Method,
     Move,
@@ -189,21 +188,28 @@ _CAUSES = {
 
 def _saved(request: Request, present: Present, plan: Plan | None) -> str:
     """What a change that is made for its saving saves, against what is asked of it."""
-    held = None if plan is None else gates.minimum_saving(request, present.cost_per_hour, plan.cost_per_hour)
-    if held is None or held.actual is None or held.result is not GateResult.PASS:
+    saving = None if plan is None else _saving_percent(present.cost_per_hour, plan.cost_per_hour)
+    asked = request.stabilization.min_savings_percent
+    if saving is None or saving < asked:
         return "another plan has a better price per token"
-    return f"another plan saves {figures.percent(held.actual)}, at least {figures.percent(held.limit)} is asked"
+    return f"another plan saves {figures.percent(saving)}, at least {figures.percent(asked)} is asked"
+
+
+def _saving_percent(present_per_hour: float, planned_per_hour: float) -> float | None:
+    """What another plan saves of the present USD per hour, negative when dearer; None: the present one is free."""
+    return (present_per_hour - planned_per_hour) / present_per_hour * 100.0 if present_per_hour > 0.0 else None
 
 
 def _foregone(case: Case, plan: Plan, standing: Standing | None, preferred: Taken | None) -> tuple[str, ...]:
     """What another plan of a demand would save, where the present one stays because that is not enough."""
     if standing is None or standing.broken is not None or preferred is None or not case.has_demand:
         return ()
-    held = gates.minimum_saving(case.request, plan.cost_per_hour, cost_of_taken(preferred))
-    if held.actual is None or held.actual <= _LEAST_TOLD_PERCENT or held.result is not GateResult.FAIL:
+    saving = _saving_percent(plan.cost_per_hour, cost_of_taken(preferred))
+    asked = case.request.stabilization.min_savings_percent
+    if saving is None or not _LEAST_TOLD_PERCENT < saving < asked:
         return ()
-    saving, asked = figures.percent(held.actual), figures.percent(held.limit)
-    return (f"another plan would save {saving}; this one stays, since a change has to save {asked} at least",)
+    would, least = figures.percent(saving), figures.percent(asked)
+    return (f"another plan would save {would}; this one stays, since a change has to save {least} at least",)
 
 
 _LEAST_TOLD_PERCENT = 0.01

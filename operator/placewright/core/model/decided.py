@@ -116,10 +116,7 @@ class GateResult(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateOutcome:
-    """One gate held against one plan. headroom_percent = (limit - actual) / limit * 100, negative when exceeded.
-
-    MinimumSaving is a least value: it passes from the limit upward, and headroom is (actual - limit) / limit * 100.
-    """
+    """One gate held against one plan. headroom_percent = (limit - actual) / limit * 100, negative when exceeded."""
 
     name: str  # of core.gates
     limit: float
