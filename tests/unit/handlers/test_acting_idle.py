@@ -108,6 +108,24 @@ def test_no_more_are_reaped_in_a_cycle_than_the_policy_allows() -> None:
     play(scenario)
 
 
+def test_a_reap_is_not_done_in_parts_whatever_a_cycle_may_move() -> None:
+    async def scenario(subject: Subject) -> None:
+        subject.api.put("placementpolicies", policy("all", rollout={"maxGPUsPerCycle": 3, "cycle": "60s"}))
+        for name in ("a", "b"):
+            subject.put(request(name, plan=a_plan(replicas=2, gpus=1), idle=IDLE))
+        for name in ("a", "b"):
+            await until(subject, "Idle", name)
+        await subject.looks(MINUTE)
+        seen = set()
+        for _ in range(60):
+            await subject.look(5.0)
+            seen.add(tuple(sorted(subject.api.replicas().values())))
+        assert seen == {(2, 2), (0, 2), (0, 0)}
+        assert state(subject, "a") == state(subject, "b") == "Reaped"
+
+    assert "IdleCancelled" not in play(scenario).events()
+
+
 def test_a_policy_of_the_fleet_looks_after_requests_that_say_nothing() -> None:
     async def scenario(subject: Subject) -> None:
         subject.put(request("chat", mode="Recommend"))

@@ -104,13 +104,13 @@ def test_the_brake_holds_rollouts_alone() -> None:
 def test_a_cycle_ends_by_time_or_with_its_rules() -> None:
     cycle, limits = Cycle(), Limits(max_gpus_per_cycle=4, cycle_seconds=60.0, max_reaps_per_cycle=1)
     cycle.turn(limits, 0.0)
-    cycle.budget.take(4)
-    cycle.reaps(KEY)
-    assert (cycle.budget.most(1, 1), cycle.may_reap(("serving", "other")), cycle.may_reap(KEY)) == (0, False, True)
+    other = ("serving", "other")
+    cycle.reaps(KEY, 4)
+    assert (cycle.budget.most(1, 1), cycle.may_reap(other, 1), cycle.may_reap(KEY, 4)) == (0, False, True)
     cycle.turn(limits, 59.0)
     assert cycle.budget.most(1, 1) == 0
     cycle.turn(limits, 60.0)
-    assert (cycle.budget.most(1, 1), cycle.may_reap(("serving", "other"))) == (1, True)
+    assert (cycle.budget.most(1, 1), cycle.may_reap(other, 4), cycle.may_reap(other, 9)) == (1, True, True)
     cycle.budget.take(4)
     cycle.turn(replace(limits, max_gpus_per_cycle=8), 61.0)
     assert cycle.budget.most(1, 9) == 8

@@ -86,16 +86,19 @@ class Decider:
             hold = Hold(reason=AppliedReason.WAITING, message="there is no plan; what runs stays as it is")
         if hold is not None:
             return Decided(look=look, parts=_parts(look, found, _applied(hold)))
-        if found is not None and found.verdict.action is IdleAction.REAP:
-            if self._cycle.may_reap(look.key):
-                self._cycle.reaps(look.key)
+        reaping = found is not None and found.verdict.action is IdleAction.REAP
+        if found is not None and reaping:
+            gpus = _given_back(look, found.verdict.target or 0)
+            if self._cycle.may_reap(look.key, gpus):
+                self._cycle.reaps(look.key, gpus)
             else:
+                reaping = False
                 told = f"{found.verdict.message.rpartition(':')[0]}: it waits for its turn, as others are being reaped"
                 waits = replace(found.verdict, action=IdleAction.KEEP, target=None, message=told)
                 found = replace(found, verdict=waits)
-        return self._stepped(look, found, refused)
+        return self._stepped(look, found, refused, reaping=reaping)
 
-    def _stepped(self, look: Look, found: Found | None, refused: Hold | None) -> Decided:
+    def _stepped(self, look: Look, found: Found | None, refused: Hold | None, *, reaping: bool) -> Decided:
         assert look.said is not None, "only what was read is acted for"
         verdict = None if found is None else found.verdict
         target = None if verdict is None else verdict.target
@@ -107,7 +110,7 @@ class Decider:
             rolled_out=_rolled_out(look, goal),
         )
         memory = self._memory(look)
-        limited = self._brake.engaged and doing is Doing.ROLLOUT
+        free = reaping or (self._brake.engaged and doing is Doing.ROLLOUT)  # counted already, or not done at all
         stock = self._book.open(look.key, look.claim, look.private)
         step = rollout.decide(
             goal,
@@ -116,7 +119,7 @@ class Decider:
             look.said.rollout,
             memory,
             self._now,
-            budget=Budget(None) if limited else self._cycle.budget,
+            budget=Budget(None) if free else self._cycle.budget,
             owner=look.key,
         )
         self._book.close(look.key, look.claim)
@@ -141,6 +144,12 @@ class Decider:
         if by_hand or _generation(look) < look.subject.generation:
             return replace(memory, failures=0, failed_at=None, trouble="", since=self._now)
         return memory
+
+
+def _given_back(look: Look, target: int) -> int:
+    """GPUs that end to be asked for when a request goes down to so many replicas."""
+    kept = {unit.name: unit.replicas for unit in rollout.lowered(look.units, target)}
+    return sum(max(0, each.replicas - kept.get(each.name, 0)) * rollout.gpus_of(each.pools) for each in look.running)
 
 
 def _goal(look: Look, target: int | None) -> Goal:

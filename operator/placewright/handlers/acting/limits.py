@@ -84,13 +84,21 @@ class Cycle:
         """Seconds until the next cycle."""
         return 0.0 if self._began is None else max(0.0, self._began + self._seconds - now)
 
-    def may_reap(self, key: Key) -> bool:
-        """Whether a request may be reaped in this cycle; one that was begun in it goes on."""
-        return key in self._reaped or len(self._reaped) < self._most_reaps
+    def may_reap(self, key: Key, gpus: int) -> bool:
+        """Whether a request may be reaped in this cycle; one that was begun in it goes on.
 
-    def reaps(self, key: Key) -> None:
-        """A request is being reaped."""
-        self._reaped.add(key)
+        Args:
+            key: of the request.
+            gpus: that it gives back. They go in one look or not at all: after a part of a reap, servers would be
+                missing among the figures, which calls the rest of it off.
+        """
+        return key in self._reaped or (len(self._reaped) < self._most_reaps and self.budget.most(gpus, 1) == 1)
+
+    def reaps(self, key: Key, gpus: int) -> None:
+        """A request is being reaped, and gives so many GPUs back."""
+        if key not in self._reaped:
+            self._reaped.add(key)
+            self.budget.take(gpus)
 
 
 class Doing(StrEnum):
