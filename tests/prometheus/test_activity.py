@@ -182,16 +182,12 @@ def look_at(url: str, namespace: str, rules: IdleRules = RULES, **idle: object) 
     assert isinstance(found, ActivityWant), found
     seen = activity_of(found, asked(url, found.queries, AT))
     memory = IdleMemory(state=IdleState.IDLE, since=AT - 120.0, reap_at=AT - 30.0)
-    return decide(
-        replace(seen, replicas=1, serving=1, plan_replicas=1, youngest_at=AT - 1e5),
-        rules,
-        IdleWishes(),
-        memory,
-        AT,
-        cost_per_hour=8.0,
-        floor_cost_per_hour=0.0,
-        can_act=True,
-    )
+    return judged(replace(seen, replicas=1, serving=1, plan_replicas=1, youngest_at=AT - 1e5), rules, memory)
+
+
+def judged(seen: Activity, rules: IdleRules, memory: IdleMemory, at: float = AT) -> IdleVerdict:
+    """What follows for a model of $8/h that nobody wishes anything of."""
+    return decide(seen, rules, IdleWishes(), memory, at, cost_per_hour=8.0, floor_cost_per_hour=0.0, can_act=True)
 
 
 def asked(url: str, queries: tuple[Query, ...], at: float) -> dict[Query, Entry]:
@@ -213,16 +209,7 @@ def activity(url: str, world: World) -> Activity:
 def look(url: str, world: World) -> IdleVerdict:
     """The look at which an announced reap is due."""
     memory = IdleMemory(state=IdleState.IDLE, since=world.at - 120.0, reap_at=world.at - 30.0)
-    return decide(
-        activity(url, world),
-        RULES,
-        IdleWishes(),
-        memory,
-        world.at,
-        cost_per_hour=8.0,
-        floor_cost_per_hour=0.0,
-        can_act=True,
-    )
+    return judged(activity(url, world), RULES, memory, world.at)
 
 
 @pytest.mark.parametrize("index", range(RANDOM_WORLDS))
@@ -335,15 +322,6 @@ def test_a_reaped_model_is_woken_by_what_waits_in_the_gateway(url: str) -> None:
         found = activity_want(given, FORBIDDEN, rules)
         assert isinstance(found, ActivityWant)
         seen = activity_of(found, asked(url, found.wake_queries, AT), reaped=True)
-        actions[namespace] = decide(
-            replace(seen, replicas=0, serving=0, plan_replicas=1),
-            rules,
-            IdleWishes(),
-            memory,
-            AT,
-            cost_per_hour=8.0,
-            floor_cost_per_hour=0.0,
-            can_act=True,
-        ).action
+        actions[namespace] = judged(replace(seen, replicas=0, serving=0, plan_replicas=1), rules, memory).action
     waking = {namespace for namespace, action in actions.items() if action is IdleAction.WAKE}
     assert waking == {"queue-waits", "queue-old"}
