@@ -183,7 +183,7 @@ def test_a_resume_of_one_tells_what_holds_all(site: Site, reason: str) -> None:
     assert f"; the fleet holds it ({reason} it is): `placewright resume --fleet`" in told
 
 
-def test_a_resume_tries_a_failed_rollout_again_each_time(site: Site) -> None:
+def test_a_resume_names_the_failure_that_is_tried_again(site: Site) -> None:
     site.make(rollout=failed())
 
     done = site.run("resume", "chat")
@@ -192,8 +192,8 @@ def test_a_resume_tries_a_failed_rollout_again_each_time(site: Site) -> None:
 
     assert "the rollout of p-b2, which failed (ImagePullBackOff), is tried again at once" in done.stdout
     assert "is tried again at once" in again.stdout
-    assert site.annotations["retry"] == "p-b2"
-    assert site.placements.versions() != version  # a word that was written before would not count
+    assert site.annotations["retry"] == "p-b2/2026-11-21T10:00:00Z"
+    assert site.placements.versions() == version  # the same failure needs no second word
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,8 @@ PAUSE_ALL: Final = PAUSE_WORK
 """The same on any PlacementPolicy: nothing is done to any workload."""
 
 RETRY: Final = "placewright.dev/retry"
-"""`<plan id>`: a rollout of this plan that failed is tried again at once, without waiting retryAfter."""
+"""`<plan id>/<failedAt of status.rollout>`: the rollout that failed then is tried again at once, without waiting
+retryAfter. A later failure is another one, so the same word is obeyed once."""
 
 WAKE: Final = "placewright.dev/wake"
 """Any new text: a reaped request gets its replicas back. The same text wakes once only; the command line writes the
@@ -68,6 +69,7 @@ MAX_WORD: Final = 256
 _NO: Final = "false"
 
 _PLAN_ID: Final = re.compile(r"p-[0-9a-f]{1,62}")
+_RETRY: Final = re.compile(r"p-[0-9a-f]{1,62}/[0-9TZ:.+-]{10,64}")
 _STEP: Final = re.compile(r"(?P<plan>p-[0-9a-f]{1,62})/(?P<step>0|[1-9][0-9]{0,3})")
 
 Json = Mapping[str, Any]
@@ -140,10 +142,16 @@ def pause_of(resource: Json) -> str:
     return _word(given[PAUSE_WORK]) or "nobody says why"
 
 
-def retry_of(resource: Json) -> str:
-    """Return the id of the plan whose rollout is to be tried again; empty: none, or the annotation holds no plan id."""
-    plan_id = _annotations(resource).get(RETRY, "")
-    return plan_id if _PLAN_ID.fullmatch(plan_id) else ""
+def retries(resource: Json) -> bool:
+    """Say whether somebody wants the failed rollout of the stored status tried again at once."""
+    failed = retry_word(resource.get("status") or {})
+    return bool(failed) and _annotations(resource).get(RETRY, "").strip() == failed
+
+
+def retry_word(status: Json) -> str:
+    """Return the word by which the failed rollout of a status is tried again; empty: none failed."""
+    rollout = status.get("rollout") or {}
+    return f"{rollout['planId']}/{rollout['failedAt']}" if rollout.get("planId") and rollout.get("failedAt") else ""
 
 
 def wake_of(resource: Json) -> str:
@@ -192,7 +200,11 @@ def _acting_faults(given: Mapping[str, str]) -> tuple[str, ...]:
     if not any(name in given for name in (RETRY, WAKE, EXCLUDE_UNTIL)):
         return ()
     wants = (
-        (RETRY, _matches(_PLAN_ID, given, RETRY), "wants the id of a plan such as 'p-3f9c2a'"),
+        (
+            RETRY,
+            _matches(_RETRY, given, RETRY),
+            "wants '<plan id>/<failedAt of status.rollout>' such as 'p-3f9c2a/2026-11-21T10:00:00Z'",
+        ),
         (WAKE, bool(_word(given.get(WAKE, ""))), "wants any text that was not there before"),
     )
     times = _time_faults(given, EXCLUDE_UNTIL, "until it is mended, nothing is reaped")

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from placewright.cli.connection import Connection, connection_options
 from placewright.cli.decorate import Command, with_options
 from placewright.cli.lazy import debug_option
-from placewright.cli.steering import Json, Target, annotation_of, condition_of, status_of
+from placewright.cli.steering import Json, Target, condition_of, status_of
 
 if TYPE_CHECKING:
     from placewright.cli.fleet_steering import Fleet, Seen
@@ -142,18 +142,13 @@ def _not_acted(resource: Json) -> str:
 
 
 def _resume_one(asked: Target) -> str:
-    from placewright.api.annotations import PAUSE_WORK, RETRY, pause_of  # noqa: PLC0415 - --help needs none of it
-
-    def withdraw(resource: Json) -> dict[str, str | None]:
-        stands = annotation_of(resource, RETRY)
-        return {RETRY: None} if stands and stands == _failed_plan(resource) else {}
+    from placewright.api.annotations import PAUSE_WORK, RETRY, pause_of, retry_word  # noqa: PLC0415 - --help needs none
 
     def decide(resource: Json) -> dict[str, str | None]:
         wanted: dict[str, str | None] = {PAUSE_WORK: None} if pause_of(resource) else {}
-        failed = _failed_plan(resource)
+        failed = retry_word(status_of(resource))
         return {**wanted, RETRY: failed} if failed else wanted
 
-    asked.annotate(withdraw)  # the word of an earlier retry: only one that is written anew tries again
     before, after = asked.annotate(decide)
     why, failed = pause_of(before), _failed_plan(before)
     told = [f"goes on after its pause ({why})"] if why else []

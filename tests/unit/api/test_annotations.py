@@ -11,6 +11,7 @@ from placewright.core.model import RampCommand
 from tests.support.resources import Json, small_request
 
 PLAN = "p-3f9c2a1b0d"
+FAILED_AT = "2026-11-21T10:00:00Z"
 OTHER = "p-0000000000"
 
 
@@ -116,9 +117,23 @@ def test_a_pause_says_why(given: dict[str, str], why: str) -> None:
     assert annotations.pause_of(annotated(**given)) == why
 
 
-@pytest.mark.parametrize(("value", "plan"), [(PLAN, PLAN), ("", ""), ("yes", ""), (f"{PLAN}/1", "")])
-def test_a_retry_names_its_plan(value: str, plan: str) -> None:
-    assert annotations.retry_of(annotated(retry=value)) == plan
+@pytest.mark.parametrize(
+    ("value", "obeyed"),
+    [
+        (f"{PLAN}/{FAILED_AT}", True),
+        ("", False),
+        ("yes", False),
+        (PLAN, False),
+        (f"{PLAN}/2026-11-21T09:00:00Z", False),
+        (f"p-0/{FAILED_AT}", False),
+    ],
+)
+def test_a_retry_names_the_failure_that_it_is_about(value: str, *, obeyed: bool) -> None:
+    status = {"rollout": {"planId": PLAN, "phase": "Failed", "failedAt": FAILED_AT}}
+    assert annotations.retries({**annotated(retry=value), "status": status}) is obeyed
+    assert not annotations.retries(annotated(retry=value))
+    assert annotations.retry_word(status) == f"{PLAN}/{FAILED_AT}"
+    assert annotations.retry_word({"rollout": {"planId": PLAN, "phase": "RolledOut"}}) == ""
 
 
 def test_a_word_that_wakes_is_any_text() -> None:
@@ -153,7 +168,7 @@ def test_times_are_read_with_their_zone() -> None:
     assert annotations.brake_released_at(annotated(brake_released_at="now")) is None
 
 
-GOOD = {"retry": PLAN, "exclude-until": "2026-12-24T00:00:00Z"}
+GOOD = {"retry": f"{PLAN}/{FAILED_AT}", "exclude-until": "2026-12-24T00:00:00Z"}
 
 
 def test_none_of_these_is_a_reason_to_plan_and_all_are_seen() -> None:
@@ -177,13 +192,15 @@ def test_what_means_nothing_is_told_with_the_plan_at_once() -> None:
 
 
 def test_what_means_nothing_is_told_in_one_line_each() -> None:
-    good = annotated(pause="", retry=PLAN, wake="now", do_not_reap="", exclude_until="2026-12-24T00:00:00Z")
+    retry = f"{PLAN}/{FAILED_AT}"
+    good = annotated(pause="", retry=retry, wake="now", do_not_reap="", exclude_until="2026-12-24T00:00:00Z")
     bad = annotated(retry="yes", wake=" ", exclude_until="Christmas")
 
     assert annotations.faults_of(good) == ()
     assert annotations.faults_of(bad) == (
         (
-            "metadata.annotations[placewright.dev/retry]: got 'yes', wants the id of a plan such as 'p-3f9c2a';"
+            "metadata.annotations[placewright.dev/retry]: got 'yes', wants '<plan id>/<failedAt of"
+            " status.rollout>' such as 'p-3f9c2a/2026-11-21T10:00:00Z';"
             " it is passed over"
         ),
         (

@@ -97,7 +97,8 @@ def test_a_failed_rollout_is_tried_at_once_when_somebody_wants_it(by: str) -> No
         assert list(subject.api.replicas().values()) == [0]
         subject.api.stuck = ()
         if by == "annotation":
-            body["metadata"]["annotations"] = {"placewright.dev/retry": "p-abc"}
+            failed_at = subject.status()["rollout"]["failedAt"]
+            body["metadata"]["annotations"] = {"placewright.dev/retry": f"p-abc/{failed_at}"}
         else:
             body["spec"]["rollout"] = {"progressDeadline": "61s", "retryAfter": "40m"}
         subject.put({name: part for name, part in body.items() if name != "status"})
@@ -114,8 +115,11 @@ def test_a_word_to_try_again_is_obeyed_once() -> None:
     async def scenario(subject: Subject) -> None:
         subject.api.stuck = EVERY
         body = request(plan=a_plan("p-abc"), rollout={"progressDeadline": "60s", "retryAfter": "40m"})
-        body["metadata"]["annotations"] = {"placewright.dev/retry": "p-abc"}
         subject.put(body)
+        await subject.looks(20)
+        failed_at = subject.status()["rollout"]["failedAt"]
+        body["metadata"]["annotations"] = {"placewright.dev/retry": f"p-abc/{failed_at}"}
+        subject.put({name: part for name, part in body.items() if name != "status"})
         await subject.looks(60)
         assert subject.condition("Applied")["reason"] == "RolloutFailed"
         assert subject.tally.events == ["failed", "failed"]

@@ -12,7 +12,7 @@ from placewright.api.acting_status import (
     not_applied,
     rollout_data,
 )
-from placewright.api.annotations import retry_of
+from placewright.api.annotations import retries
 from placewright.api.conditions import Condition
 from placewright.api.parts import Parts
 from placewright.core import rollout
@@ -33,7 +33,6 @@ from placewright.handlers.acting.limits import Brake, Cycle, Doing, doing_of, he
 from placewright.handlers.acting.looks import Hold, Look
 from placewright.handlers.acting.reporting import condition_of
 from placewright.handlers.acting.stock import Book
-from placewright.telemetry.views import Key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,17 +60,13 @@ class Decider:
         cycle: what may be moved and reaped.
         brake: whether rollouts are held.
         now: Unix seconds.
-        retried: requests and plans whose annotation to try again was obeyed.
     """
 
-    def __init__(
-        self, *, book: Book, cycle: Cycle, brake: Brake, now: float, retried: dict[Key, tuple[str, str]]
-    ) -> None:
+    def __init__(self, *, book: Book, cycle: Cycle, brake: Brake, now: float) -> None:
         self._book = book
         self._cycle = cycle
         self._brake = brake
         self._now = now
-        self._retried = retried
 
     def decide(self, look: Look, found: Found | None, refused: Hold | None) -> Decided:
         """One look.
@@ -137,11 +132,7 @@ class Decider:
         memory = look.rollout
         if memory.failed_at is None:
             return memory
-        asked = retry_of(look.subject.resource)
-        by_hand = asked == memory.plan_id and self._retried.get(look.key) != (look.subject.uid, asked)
-        if by_hand:
-            self._retried[look.key] = (look.subject.uid, asked)
-        if by_hand or _generation(look) < look.subject.generation:
+        if retries(look.subject.resource) or _generation(look) < look.subject.generation:
             return replace(memory, failures=0, failed_at=None, trouble="", since=self._now)
         return memory
 

@@ -99,7 +99,6 @@ class Acting:
         self._clock = clock
         self._wake = asyncio.Event()
         self._cycle = Cycle()
-        self._retried: dict[Key, tuple[str, str]] = {}
         self._state: ActingState | None = None
         self.leftovers: Mapping[Key, tuple[Running, ...]] = {}
         parts.observing.changed = self.trigger
@@ -121,7 +120,6 @@ class Acting:
             self.trigger()
         for part in (self._parts.readings, self._parts.idling, self._parts.carrier):
             part.forget(key)
-        self._retried.pop(key, None)
 
     # --------------------------------------------------------------------------------------------- what it tells
 
@@ -224,7 +222,7 @@ class Acting:
         return Rights(hold=Hold(reason=_AWAY[access], message=why), known=False)
 
     async def _decided(self, looks: Iterable[Look], book: Book, brake: Brake, now: float) -> list[Decided]:
-        decider = Decider(book=book, cycle=self._cycle, brake=brake, now=now, retried=self._retried)
+        decider = Decider(book=book, cycle=self._cycle, brake=brake, now=now)
         found = []
         for count, look in enumerate(sorted(looks, key=_order)):
             try:
