@@ -79,6 +79,19 @@ def test_what_comes_between_the_announcement_and_the_reap_calls_it_off() -> None
     assert subject.tally.events == ["announced"]
 
 
+def test_requests_to_another_request_of_the_same_model_do_not_keep_it_awake() -> None:
+    async def scenario(subject: Subject) -> None:
+        twin = request("chat-two", idle=IDLE)
+        twin["spec"]["model"] = request("chat")["spec"]["model"]
+        subject.put(request("chat", idle=IDLE))
+        subject.put(twin)
+        subject.book.busy = {"chat-two"}
+        await until(subject, "Reaped")
+        assert state(subject, "chat-two") == "Active"
+
+    play(scenario)
+
+
 def test_a_server_that_is_away_reaps_nothing() -> None:
     async def scenario(subject: Subject) -> None:
         subject.put(request(idle=IDLE))

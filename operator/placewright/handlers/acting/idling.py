@@ -117,6 +117,7 @@ class Idling:
         self._minds: dict[Key, _Mind] = {}
         self._fresh: dict[Key, Activity] = {}
         self._servers: dict[Key, tuple[Server, ...] | None] = {}
+        self._whose: dict[tuple[str, str], Key] = {}
 
     def forget(self, key: Key) -> None:
         """The request is gone."""
@@ -143,7 +144,9 @@ class Idling:
         rules = self._rules()
         await self._connection.follow(rules)
         due: dict[Key, tuple[Look, ActivityWant | str]] = {}
+        self._whose = {}
         for look in looks:
+            self._whose |= {(look.key[0], each.name): look.key for each in look.servers or ()}
             if _minds(look):
                 mind = self._mind(look, rules)
                 if self._is_due(look, mind, now, stopwatch):
@@ -180,7 +183,7 @@ class Idling:
             return None
         rules = look.said.idle
         found = idle.decide(
-            known(replace(look, servers=self._servers.get(look.key, look.servers)), activity),
+            known(replace(look, servers=self._servers.get(look.key, look.servers)), activity, self._whose),
             rules,
             wishes_of(look.subject.resource, now),
             look.idle,

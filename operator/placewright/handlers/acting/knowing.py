@@ -1,15 +1,24 @@
 """What the cluster shows of a request beside its metrics, and what else would save money. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from placewright.core.idle_suggestions import Offer, Suggestion, suggest
 from placewright.core.model import Activity, IdleState, IdleVerdict
 from placewright.handlers.acting.goals import cost_per_hour, replicas_of
 from placewright.handlers.acting.looks import Look
+from placewright.telemetry.views import Key
 
 
-def known(look: Look, activity: Activity) -> Activity:
-    """The activity with what the cluster shows: where the operator does not act, by the Pods alone."""
+def known(look: Look, activity: Activity, whose: Mapping[tuple[str, str], Key]) -> Activity:
+    """The activity with what the cluster shows: where the operator does not act, by the Pods alone.
+
+    Args:
+        look: at the request.
+        activity: as the metrics have it, by the model's name.
+        whose: the requests of Pods by namespace and name: servers of others may have a model of the same name. One
+            that nobody knows counts.
+    """
     servers = None if look.servers is None else [each for each in look.servers if not each.going]
     started = [each.started_at for each in servers or () if each.started_at is not None]
     replicas = sum(each.replicas for each in look.running) if look.running else None
@@ -19,6 +28,7 @@ def known(look: Look, activity: Activity) -> Activity:
     wanted = replicas_of(look.units)
     return replace(
         activity,
+        servers=tuple(each for each in activity.servers if whose.get((look.key[0], each.server), look.key) == look.key),
         replicas=replicas,
         plan_replicas=wanted if look.units else None,
         serving=serving,
