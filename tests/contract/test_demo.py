@@ -318,7 +318,8 @@ def test_an_operator_that_ends_at_once_is_told_with_its_log(tmp_path: Path) -> N
 
 
 def test_an_operator_that_does_not_end_well_fails_the_demo(tmp_path: Path) -> None:
-    wrapper = f'{PLACEWRIGHT} "$@" & trap "kill $!; wait $!; exit 3" TERM; wait $!'
+    # A shell gives a command in the background no standard input of its own accord, and render reads it.
+    wrapper = f'exec 3<&0; {PLACEWRIGHT} "$@" <&3 & trap "kill $!; wait $!; exit 3" TERM; wait $!'
     ended = run_demo(
         tmp_path, "--operator", script(tmp_path, wrapper), "--samples", samples_with(tmp_path, "llama-8b-measured")
     )
