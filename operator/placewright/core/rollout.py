@@ -300,6 +300,7 @@ def _raise(look: _Look, stock: Stock, budget: Budget, found: _Plan) -> None:
         room = stock.room(look.key(name), unit.pools, missing)
         more = budget.most(gpus_of(unit.pools), room)
         if room < missing:
+            stock.wait(look.owner, unit.pools)
             found.short = found.short or (
                 f"there is no room for {missing - room} more of {missing} replicas of {name} on "
                 f"{', '.join(sorted(unit.pools))}"
@@ -371,12 +372,25 @@ def _given_up(look: _Look, stock: Stock, rules: RolloutRules) -> dict[str, int]:
         for count in range(each.replicas - 1, -1, -1):
             loses = min(each.ready, each.replicas) > count  # those that are not Ready go first
             if loses and serving - 1 < least:
-                return {}
+                return _given_to_others(look, stock.awaited(look.owner), least)
             serving -= loses
             lowered[each.name] = count
             books = {look.key(name): (look.running[name].pools, left) for name, left in lowered.items()}
             if any(stock.room(look.key(unit.name), unit.pools, 1, lowered=books) for unit in units):
                 return lowered
+    return _given_to_others(look, stock.awaited(look.owner), least)
+
+
+def _given_to_others(look: _Look, awaited: Collection[str], least: int) -> dict[str, int]:
+    """One old replica on a pool for which another request waits; none where too few would serve.
+
+    Without it two requests that take each other's place would wait for each other.
+    """
+    serving = sum(look.ready(name) for name in look.running)
+    for each in sorted(look.extra, key=lambda old: (old.weight or 0.0, old.name)):
+        loses = each.ready >= each.replicas
+        if each.replicas and each.pools.keys() & awaited and not (loses and serving - 1 < least):
+            return {each.name: each.replicas - 1}
     return {}
 
 

@@ -36,16 +36,28 @@ class Stock:
 
     Args:
         pools: with the GPUs that nobody else holds.
+        waiting: who waited for GPUs of which pool at the look before.
     """
 
-    def __init__(self, pools: Iterable[Pool]) -> None:
+    def __init__(self, pools: Iterable[Pool], waiting: Iterable[tuple[Hashable, str]] = ()) -> None:
         self._shelves = {pool.name: _Shelf(pool) for pool in pools}
+        self._waiting = frozenset(waiting)
+        self.waits: set[tuple[Hashable, str]] = set()
 
     def beside(self, pools: Iterable[Pool]) -> "Stock":
         """The same book for a request with pools of its own, which hide shared ones of the same names."""
-        found = Stock(pools)
+        found = Stock(pools, self._waiting)
         found._shelves = {**self._shelves, **found._shelves}
+        found.waits = self.waits
         return found
+
+    def wait(self, owner: Hashable, pools: Iterable[str]) -> None:
+        """A request finds too little room on some of these pools; `waits` tells it to the next look."""
+        self.waits |= {(owner, pool) for pool in pools}
+
+    def awaited(self, owner: Hashable) -> frozenset[str]:
+        """Pools for whose GPUs another request waited at the look before."""
+        return frozenset(pool for other, pool in self._waiting if other != owner)
 
     def hold(self, unit: Hashable, pools: Mapping[str, Groups], replicas: int) -> None:
         """So many replicas of a unit are asked for now.

@@ -1,7 +1,9 @@
 """The loop that acts, on an API server in memory: rollouts, refusals, limits, and that one fault stops nobody else."""
 
+import json
 import time
 from collections.abc import Container
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,8 @@ from placewright.telemetry.audit import EntryKind
 from tests.support.acting_api import DEPLOYMENTS, ActingApi
 from tests.support.acting_subject import NAMESPACE, Subject, a_plan, planned, play, request
 from tests.support.fleet_api import REQUESTS, policy, pool
+
+Json = dict[str, Any]
 
 
 def test_a_plan_is_rolled_out_and_told() -> None:
@@ -386,3 +390,41 @@ def observed(subject: Subject, generation: int) -> None:
 def annotated(body: dict[str, object], **given: str) -> dict[str, object]:
     metadata = {**body["metadata"], "annotations": {f"placewright.dev/{name}": text for name, text in given.items()}}  # type: ignore[dict-item]
     return {**body, "metadata": metadata}
+
+
+def on(plan: Json, name: str) -> Json:
+    """The plan on another pool, as another plan."""
+    moved: Json = json.loads(json.dumps(plan).replace('"cheap"', f'"{name}"'))
+    return moved
+
+
+@pytest.mark.parametrize(
+    ("strategy", "replicas", "ends"),
+    [("Surge", 2, True), ("Surge", 1, False), ("Recreate", 1, True), ("Hold", 2, False)],
+)
+def test_two_requests_that_take_each_others_place_do_not_wait_forever(
+    strategy: str, replicas: int, *, ends: bool
+) -> None:
+    async def scenario(subject: Subject) -> None:
+        for name in ("cheap", "dear"):
+            subject.api.put("gpupools", pool(name, stock=(1, 2)))
+        gpus = 2 // replicas
+        here = a_plan("p-1", replicas=replicas, gpus=gpus)
+        there = on(a_plan("p-2", replicas=replicas, gpus=gpus), "dear")
+        rules = {"strategy": strategy, "progressDeadline": "2h"}
+        subject.put(request("one", plan=here, rollout=rules))
+        subject.put(request("two", plan=there, rollout=rules))
+        await subject.looks(4)
+        assert sorted(subject.api.replicas().values()) == [replicas, replicas]
+        subject.put(request("one", plan=there, rollout=rules))
+        subject.put(request("two", plan=here, rollout=rules))
+        served = []
+        for _ in range(60):
+            await subject.look(5.0)
+            asked = subject.api.replicas().items()
+            served.append(min(sum(n for unit, n in asked if unit.startswith(name)) for name in ("one", "two")))
+        told = {name: subject.condition("Applied", name)["status"] for name in ("one", "two")}
+        assert told == dict.fromkeys(("one", "two"), "True" if ends else "False")
+        assert min(served) >= (0 if strategy == "Recreate" else 1)
+
+    play(scenario)

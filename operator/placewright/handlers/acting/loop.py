@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -99,6 +99,7 @@ class Acting:
         self._clock = clock
         self._wake = asyncio.Event()
         self._cycle = Cycle()
+        self._waits: frozenset[tuple[Hashable, str]] = frozenset()
         self._state: ActingState | None = None
         self.leftovers: Mapping[Key, tuple[Running, ...]] = {}
         parts.observing.changed = self.trigger
@@ -177,8 +178,9 @@ class Acting:
         self._state = ActingState(brake=brake.engaged, paused=bool(limits.paused))
         await parts.idling.ask(looks, now, self._clock())
         claims = {look.key: look.claim for look in looks if look.subject.applies}
-        book = Book(survey.pools, claims, parts.ledger.items())
+        book = Book(survey.pools, claims, parts.ledger.items(), self._waits)
         decided = await self._decided(looks, book, brake, now)
+        self._waits = book.waits
         self._note_leftovers(looks)
         parts.carrier.begin()
         await self._carry(decided)

@@ -4,7 +4,7 @@ A request counts with what its plan wants or what runs of it, whichever is more:
 also after a reap, is no room for a move.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from placewright.core.model import Pool, Running, Unit
@@ -35,12 +35,17 @@ class Book:
         pools: shared ones with the GPUs that nobody else holds, by name.
         claims: of the requests that are acted for.
         holdings: what the stored plans of all requests take.
+        waiting: who waited for GPUs of which pool in the cycle before.
     """
 
     def __init__(
-        self, pools: Mapping[str, Pool], claims: Mapping[Key, Claim], holdings: Iterable[tuple[Key, Holding]]
+        self,
+        pools: Mapping[str, Pool],
+        claims: Mapping[Key, Claim],
+        holdings: Iterable[tuple[Key, Holding]],
+        waiting: Collection[tuple[Hashable, str]] = (),
     ) -> None:
-        self._stock = Stock(pools.values())
+        self._stock = Stock(pools.values(), waiting)
         for key, holding in holdings:
             if key not in claims:
                 for name, entries in holding.pools.items():
@@ -48,6 +53,11 @@ class Book:
                         self._stock.hold((key, number), {name: groups}, 1)
         for key, claim in claims.items():
             _enter(self._stock, key, claim)
+
+    @property
+    def waits(self) -> frozenset[tuple[Hashable, str]]:
+        """Who waits for GPUs of which pool in this cycle."""
+        return frozenset(self._stock.waits)
 
     def open(self, key: Key, claim: Claim, private: Iterable[Pool]) -> Stock:
         """The stock as one request finds it: it counts with what runs of it alone.
