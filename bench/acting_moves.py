@@ -1,5 +1,6 @@
 """What each move writes on the API server: one request each, beside all others."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -9,11 +10,13 @@ from bench import acting_load as load
 from bench.acting_hands import Hands
 from bench.acting_writes import EVENTS, STATUSES, Writes, on_workloads, said
 from bench.stand_in import StandIn
-from tests.support.operator_process import OperatorProcess
+from tests.support.operator_process import ROOT, OperatorProcess
 from tests.support.placements import Placements, condition
 
 _LIMIT_SECONDS = 90.0
 _QUIET_SECONDS = 3.0
+_SURGE = "another layout, where old and new have room"
+_DOCUMENTED = re.compile(r"^\| (?P<move>[^|]+?) \| (?P<writes>\d+) \|", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +40,16 @@ class Row:
         events = sum(count for kind, count in self.writes.items() if kind.split(" ")[1] == EVENTS)
         differs = "" if acted.total() == self.documented else "   DIFFERS"
         counts = f"{acted.total():>7}{self.documented:>12}{statuses:>10}{events:>8}"
-        return f"  {self.move:<40}{counts}   {said(acted)}{differs}"
+        return f"  {self.move:<44}{counts}   {said(acted)}{differs}"
 
 
-HEAD = f"  {'move':<40}{'writes':>7}{'documented':>12}{'statuses':>10}{'Events':>8}"
+HEAD = f"  {'move':<44}{'writes':>7}{'documented':>12}{'statuses':>10}{'Events':>8}"
+
+
+def _documented() -> dict[str, int]:
+    """Writes of each move, as the table of docs/acting.md has them."""
+    text = (ROOT / "docs" / "acting.md").read_text(encoding="utf-8")
+    return {found["move"]: int(found["writes"]) for found in _DOCUMENTED.finditer(text)}
 
 
 class Moves:
@@ -70,6 +79,7 @@ class Moves:
         self._writes = writes
         self._metrics = metrics
         self._activity = activity
+        self._documented = _documented()
 
     def all(self) -> Iterator[Row]:
         """Each move once."""
@@ -78,54 +88,49 @@ class Moves:
         yield from self._idle()
 
     def _plain(self) -> Iterator[Row]:
-        made = self._placements
+        made, name = self._placements, "plain"
         yield self._row(
             "first rollout of a layout",
-            2,
-            "plain",
-            lambda: made.create("plain", load.mover(rate=2.0, routed=False)),
-            lambda: self._runs("plain", 2),
+            name,
+            lambda: made.create(name, load.mover(rate=2.0, routed=False)),
+            lambda: self._runs(name, 2),
         )
         yield self._row(
             "another number of replicas",
-            1,
-            "plain",
-            lambda: made.patch("plain", {"workload": {"requestsPerSecond": 3.0}}),
-            lambda: self._runs("plain", 3),
+            name,
+            lambda: made.patch(name, {"workload": {"requestsPerSecond": 3.0}}),
+            lambda: self._runs(name, 3),
         )
-        yield self._row(
-            "another image",
-            1,
-            "plain",
-            lambda: made.patch("plain", {"render": {"image": "registry.local/engine:2"}}),
-            lambda: self._runs("plain", 3),
-        )
-        yield self._row("the request is deleted", 0, "plain", lambda: made.delete("plain"), lambda: self._gone("plain"))
+        yield self._row("the request is deleted", name, lambda: made.delete(name), lambda: self._gone(name))
 
     def _routed(self) -> Iterator[Row]:
         made, name = self._placements, "routed"
         yield self._row(
             "first rollout of a layout with a route",
-            3,
             name,
             lambda: made.create(name, load.mover(rate=2.0, routed=True)),
             lambda: self._runs(name, 2),
         )
         yield self._row(
-            "surge to another layout, with room",
-            5,
+            _SURGE,
             name,
             lambda: made.patch(name, {"pools": load.pools(dear=0.5)}),
             lambda: self._runs(name, 2) and self._on(name) == load.DEAR,
         )
+        yield self._row(
+            "another image, where old and new have room",
+            name,
+            lambda: made.patch(name, {"render": {"image": "registry.local/engine:2"}}),
+            lambda: self._runs(name, 2),
+        )
         made.patch(name, {"ramp": {"stepsPercent": [10, 50, 100], "holdFor": "2s"}})
         self._wait(lambda: self._runs(name, 2), f"{name} with a ramp")
         yield self._row(
-            "the same as a ramp of 10, 50, 100 %",
-            7,
+            "another layout by a ramp of 10, 50, 100 %",
             name,
             lambda: made.patch(name, {"pools": load.pools()}),
             lambda: self._runs(name, 2) and self._on(name) == load.CHEAP,
+            documented=self._documented[_SURGE] + 2 * self._documented["ramp step"],
         )
 
     def _idle(self) -> Iterator[Row]:
@@ -135,10 +140,9 @@ class Moves:
         self._wait(lambda: self._runs(name, 2), f"{name} to run")
         self._use(working=frozenset({model}))
         self._wait(lambda: self._state(name) == "Active", f"{name} to be active")
-        yield self._row("reap", 1, name, self._use, lambda: self._state(name) == "Reaped" and self._runs(name, 0))
+        yield self._row("reap", name, self._use, lambda: self._state(name) == "Reaped" and self._runs(name, 0))
         yield self._row(
             "wake",
-            1,
             name,
             lambda: made.patch(name, {}, annotations={"placewright.dev/wake": "now"}),
             lambda: self._runs(name, 2) and self._state(name) not in {"Reaped", "Waking"},
@@ -146,12 +150,21 @@ class Moves:
 
     # --------------------------------------------------------------------------------------------------- helpers
 
-    def _row(self, move: str, documented: int, name: str, act: Callable[[], object], done: Callable[[], object]) -> Row:
+    def _row(
+        self,
+        move: str,
+        name: str,
+        act: Callable[[], object],
+        done: Callable[[], object],
+        *,
+        documented: int | None = None,
+    ) -> Row:
         mark = self._writes.mark()
         act()
         self._wait(done, f"{name}: {move}")
         self._rest(name, mark)
-        return Row(move=move, documented=documented, writes=self._writes.since(mark, request=name))
+        wanted = self._documented[move] if documented is None else documented
+        return Row(move=move, documented=wanted, writes=self._writes.since(mark, request=name))
 
     def _rest(self, name: str, mark: int) -> None:
         """Waits until nothing was written for a while."""
