@@ -31,6 +31,7 @@ class RampReason(StrEnum):
     GATES_PASSING = "GatesPassing"  # their time runs
     GATE_FAILS = "GateFails"
     GATE_UNKNOWN = "GateUnknown"
+    NOT_SERVING = "NotServing"  # mode Apply: what the step before gave it is not rolled out
     AWAITING_PROMOTION = "AwaitingPromotion"
     PAUSED = "Paused"
     ROLLED_BACK_BY_GATE = "RolledBackByGate"
@@ -96,8 +97,8 @@ def look(
     if seen.failing_for is not None and limit is not None and seen.failing_for >= limit:
         why = f"{_told(seen.failing)} for {span(seen.failing_for)}"
         return _back(ramp, seen.state, now, RampReason.ROLLED_BACK_BY_GATE, why)
-    if seen.passing_for is None:
-        return _stopped(ramp, seen)
+    if seen.passing_for is None or not observation.serving:
+        return _stopped(ramp, seen, serving=observation.serving)
     return _passing(ramp, seen, promoted=observation.command is RampCommand.PROMOTE)
 
 
@@ -175,8 +176,12 @@ def _completed(ramp: Ramp, seen: _Seen) -> RampVerdict:
     return _hold(ended, RampPhase.COMPLETED, reason, message)
 
 
-def _stopped(ramp: Ramp, seen: _Seen) -> RampVerdict:
-    """A gate fails or is unknown: nothing moves, and the line says what is in the way."""
+def _stopped(ramp: Ramp, seen: _Seen, *, serving: bool) -> RampVerdict:
+    """A gate fails or is unknown, or nobody serves: nothing moves, and the line says what is in the way."""
+    if not serving:
+        message = f"holds at {_place(ramp, seen.state.step)}: its replicas do not serve this share yet (see Applied)"
+        state = replace(seen.state, passing_since=None)
+        return _hold(state, RampPhase.HOLDING, RampReason.NOT_SERVING, message)
     failing = bool(seen.failing)
     reason = RampReason.GATE_FAILS if failing else RampReason.GATE_UNKNOWN
     message = f"holds at {_place(ramp, seen.state.step)}: {_told(seen.failing or seen.unknown)}"

@@ -28,6 +28,7 @@ from placewright.core.model import (
     RampPhase,
     RampState,
     Request,
+    RolloutPhase,
 )
 from placewright.handlers.bands import banded
 from placewright.handlers.cache import Json
@@ -112,7 +113,11 @@ class Ramps:
         coming = len(rules.steps_percent) if following is None else following
         asked = _asked(member.commands, state, coming)
         verdict = ramp.look(
-            rules, state, replace(seen, command=asked), self._now(), max_gap_seconds=self._max_gap_seconds
+            rules,
+            state,
+            replace(seen, command=asked, serving=_serving(member, state)),
+            self._now(),
+            max_gap_seconds=self._max_gap_seconds,
         )
         told = banded(course.gates, seen.next_gates or seen.present_gates)
         fresh = replace(
@@ -372,6 +377,15 @@ def _seen(request: Request, plan: Plan, observation: Observation, rules: Ramp, s
         present_gates=gates.of_step(request, plan, observation, rules, state.step),
         next_gates=() if following is None else gates.of_step(request, plan, observation, rules, following),
     )
+
+
+def _serving(member: Member, state: RampState) -> bool:
+    """Whether the plan runs as far as its ramp lets it; in mode Recommend that is for others to know."""
+    resource = member.resource
+    if resource["spec"].get("mode") != "Apply":
+        return True
+    rollout = (resource.get("status") or {}).get("rollout") or {}
+    return rollout.get("planId") == state.plan_id and rollout.get("phase") == RolloutPhase.ROLLED_OUT
 
 
 def _plan(member: Member) -> Json | None:

@@ -306,3 +306,20 @@ def test_the_next_look_is_due_when_a_time_runs_out() -> None:
     assert due_at(manual, look_at(at(0, passing_since=300.0), seen(), ramp=manual).state) is None
     assert due_at(RAMP, look_at(at(0), seen(command=RampCommand.PAUSE)).state) is None
     assert due_at(RAMP, look_at(at(0), seen(command=RampCommand.ROLLBACK)).state) is None
+
+
+@pytest.mark.parametrize("command", [RampCommand.NONE, RampCommand.PROMOTE])
+def test_a_plan_that_does_not_serve_its_share_yet_goes_no_further(command: RampCommand) -> None:
+    waiting = replace(seen(command=command), serving=False)
+    verdict = look_at(at(0, passing_since=100.0), waiting)
+    assert (verdict.action, verdict.reason, verdict.state.step) == (RampAction.HOLD, "NotServing", 0)
+    assert verdict.state.passing_since is None
+    assert "step 1 of 3 (10 %)" in verdict.message
+    assert look_at(verdict.state, seen(), now=1010.0).state.passing_since == 1010.0
+
+
+def test_a_plan_that_does_not_serve_goes_back_all_the_same() -> None:
+    failing = replace(seen(FAIL), serving=False)
+    assert look_at(at(0, failing_since=100.0), failing).action is RampAction.ROLLBACK
+    asked = replace(seen(command=RampCommand.ROLLBACK), serving=False)
+    assert look_at(at(0), asked).action is RampAction.ROLLBACK

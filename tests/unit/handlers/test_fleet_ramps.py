@@ -99,6 +99,25 @@ def test_a_first_plan_takes_its_steps_one_by_one() -> None:
     play(scenario, chat())
 
 
+def test_in_mode_apply_a_step_waits_for_what_the_one_before_allows_to_be_rolled_out() -> None:
+    async def scenario(subject: Subject, clock: Clock) -> None:
+        def rolled_out(phase: str) -> None:
+            stored = subject.api.request("chat")
+            stored["status"]["rollout"] = {"planId": plan(subject), "phase": phase}
+            subject.fleet.take(subject.api.put("placementrequests", stored, namespace=NAMESPACE), ours=True)
+
+        await after(subject, clock, 60.0)
+        assert (place(subject), ramp(subject)["reason"]) == ((-1, "Holding"), "NotServing")
+        rolled_out("Progressing")
+        await after(subject, clock, 60.0)
+        assert place(subject)[0] == -1
+        rolled_out("RolledOut")
+        await after(subject, clock, 25.0)
+        assert place(subject)[0] >= 0
+
+    play(scenario, chat(mode="Apply"))
+
+
 def test_looks_that_say_nothing_new_write_nothing() -> None:
     async def scenario(subject: Subject, clock: Clock) -> None:
         await look(subject)

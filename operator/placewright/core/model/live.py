@@ -105,11 +105,14 @@ class RampObservation:
         present_gates: of the step that it stands on; empty at step -1.
         next_gates: of the step to be entered; empty on the last step.
         command: what somebody asks.
+        serving: whether the plan's replicas serve the share that they are to have, as far as it is for us to make them;
+            figures of a plan that does not serve yet say nothing of it.
     """
 
     present_gates: tuple[GateOutcome, ...]
     next_gates: tuple[GateOutcome, ...]
     command: RampCommand = RampCommand.NONE
+    serving: bool = True
 
 
 class RampAction(StrEnum):
