@@ -77,7 +77,7 @@ class Decider:
             refused: how the step before ended; None: well, or there was none.
         """
         hold = look.hold
-        if hold is None and look.stored.plan is None and not look.stored.emptied:
+        if hold is None and look.stored.plan is None and not _empties(look):
             hold = Hold(reason=AppliedReason.WAITING, message="there is no plan; what runs stays as it is")
         if hold is not None:
             return Decided(look=look, parts=_parts(look, found, _applied(hold)))
@@ -99,7 +99,7 @@ class Decider:
         target = None if verdict is None else verdict.target
         goal = _goal(look, target)
         doing = doing_of(
-            emptied=look.stored.emptied,
+            emptied=_empties(look),
             reaping=target is not None,
             waking=_waking(look, verdict),
             rolled_out=_rolled_out(look, goal),
@@ -141,6 +141,15 @@ def _given_back(look: Look, target: int) -> int:
     """GPUs that end to be asked for when a request goes down to so many replicas."""
     kept = {unit.name: unit.replicas for unit in rollout.lowered(look.units, target)}
     return sum(max(0, each.replicas - kept.get(each.name, 0)) * rollout.gpus_of(each.pools) for each in look.running)
+
+
+def _empties(look: Look) -> bool:
+    """Whether what runs goes, as its GPUs are gone: of a target only where a plan was rolled out on it."""
+    if look.target is None or not look.stored.emptied:
+        return look.stored.emptied
+    rolled: Iterable[Any] = (look.subject.status.get("rollout") or {}).get("workloads") or ()
+    named = {(each.get("kind"), each.get("name")) for each in rolled}
+    return look.target[1:] in named and all(each.gpus for each in look.workloads)
 
 
 def _goal(look: Look, target: int | None) -> Goal:
