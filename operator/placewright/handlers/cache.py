@@ -38,6 +38,7 @@ class Entry:
         seen_at: when it was last seen, monotonic seconds.
         settled: with which the operator was content; None: not yet.
         view: for the metrics.
+        ours: digest of the status that the work on workloads wrote last; empty: none yet.
     """
 
     uid: str
@@ -46,6 +47,7 @@ class Entry:
     seen_at: float
     settled: Settled | None
     view: RequestView
+    ours: bytes = b""
 
 
 def key_of(resource: Json) -> Key:
@@ -105,6 +107,7 @@ class ObjectCache:
             seen_at=now,
             settled=before.settled if before is not None and same else None,
             view=view_of(resource),
+            ours=before.ours if before is not None and same else b"",
         )
         self._seen(resource)
         return before, True
@@ -116,6 +119,13 @@ class ObjectCache:
         entry = self._entries[key]
         if entry.uid == metadata["uid"]:
             self._entries[key] = replace(entry, settled=settled_of(resource))
+
+    def wrote(self, resource: Json) -> None:
+        """The work on workloads wrote this status: it is no rival's, also where planning has not settled before."""
+        key = key_of(resource)
+        entry = self._entries.get(key)
+        if entry is not None and entry.uid == resource["metadata"]["uid"]:
+            self._entries[key] = replace(entry, ours=status_digest(resource))
 
     def is_settled(self, resource: Json) -> bool:
         """Whether exactly this generation, status and annotations that command us were settled before."""
@@ -141,8 +151,8 @@ class ObjectCache:
         entry, metadata = self._entries.get(key_of(resource)), resource["metadata"]
         if entry is None or entry.settled is None or entry.uid != metadata["uid"]:
             return False
-        settled = entry.settled
-        return settled.generation == int(metadata["generation"]) and settled.status != status_digest(resource)
+        settled, digest = entry.settled, status_digest(resource)
+        return settled.generation == int(metadata["generation"]) and digest not in {settled.status, entry.ours}
 
     def remove(self, key: Key, uid: str) -> bool:
         """Forgets an object that is gone; one of another uid under the same name stays."""

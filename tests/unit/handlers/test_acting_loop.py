@@ -217,6 +217,26 @@ def test_what_is_refused_is_told_and_tried_ever_more_slowly() -> None:
     play(scenario)
 
 
+def test_an_error_of_the_api_server_that_lasts_is_told() -> None:
+    async def scenario(subject: Subject) -> None:
+        full = ApiError("PATCH services", status=500, reason="", message="range is full", retry_after_seconds=None)
+        subject.api.refusals[DEPLOYMENTS] = full
+        subject.put(request())
+        await subject.looks(2)
+        assert subject.condition("Applied")["reason"] == "Progressing", "one alone passes by"
+        await subject.looks(3)
+        assert subject.condition("Applied")["reason"] == "Denied"
+        assert "range is full" in subject.condition("Applied")["message"]
+        written = len(subject.results)
+        await subject.looks(12)
+        assert len(subject.results) == written
+        subject.api.refusals.clear()
+        await subject.looks(3)
+        assert subject.condition("Applied")["status"] == "True"
+
+    play(scenario)
+
+
 def test_an_api_server_that_is_away_loses_nothing() -> None:
     async def scenario(subject: Subject) -> None:
         subject.put(request())

@@ -108,3 +108,15 @@ def test_tampered_means_settled_in_this_generation_with_another_status() -> None
     assert not cache.is_tampered(content)
     assert not cache.is_tampered(stored(generation=2, status=rival["status"]))
     assert not cache.is_tampered(stored(uid="u-2", status=rival["status"]))
+
+
+def test_what_the_work_on_workloads_wrote_is_no_tampering() -> None:
+    cache, content = ObjectCache(), stored(status={"observedGeneration": 1})
+    acted = stored(version=11, status={"observedGeneration": 1, "rollout": {"phase": "RolledOut"}})
+    cache.observe(content, 1.0)
+    cache.wrote(acted)  # before planning has settled what it wrote
+    cache.settle(content, 2.0)
+    cache.observe(acted, 3.0)
+    assert not cache.is_tampered(acted)
+    assert not cache.is_settled(acted)
+    assert cache.is_tampered(stored(version=12, status={"observedGeneration": 1, "rival": True}))

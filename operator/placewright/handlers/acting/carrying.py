@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _TEND_SECONDS: Final = 600.0  # between two looks for what hands changed of what stands
 _TENDS_PER_CYCLE: Final = 20
+_ERRORS_TOLD: Final = 3
 _FIRST_PAUSE_SECONDS: Final = 5.0
 _LONGEST_PAUSE_SECONDS: Final = 60.0
 _MARKS: Final = {
@@ -38,6 +39,7 @@ class _Course:
     Attributes:
         about: which spec and which plan of it.
         refused: how its newest step ended; None: well.
+        unanswered: steps in turn to which the API server had no word but an error of its own.
         again_at: when a step that was refused is tried again.
         pause: until then, when it is refused again.
         tended_at: when it was looked for what hands changed.
@@ -45,6 +47,7 @@ class _Course:
 
     about: object = None
     refused: Hold | None = None
+    unanswered: int = 0
     again_at: float = float("-inf")
     pause: float = _FIRST_PAUSE_SECONDS
     tended_at: float = float("-inf")
@@ -130,9 +133,11 @@ class Carrier:
         assert step is not None, "only a step is carried out"
         try:
             outcome = await self._actor.carry_out(_task(look), step, tend=tend)
-        except (ApiError, UnreachableError):
+        except (ApiError, UnreachableError) as error:
             for action in step.actions[:1]:
                 self._counters.acted(_kind(action), ActionResult.FAILED)
+            if isinstance(error, ApiError) and step.actions:
+                self._unanswered(self._course(look), error)
             raise
         for action in outcome.done:
             self._counters.acted(_kind(action), ActionResult.DONE)
@@ -142,8 +147,16 @@ class Carrier:
                 self._counters.acted(_kind(action), ActionResult(str(outcome.result)))
         return outcome
 
+    @staticmethod
+    def _unanswered(course: _Course, error: ApiError) -> None:
+        """An error that lasts is told in the condition Applied from the next look on; one alone passes by."""
+        course.unanswered += 1
+        if course.unanswered >= _ERRORS_TOLD:
+            course.refused = Hold(reason=AppliedReason.DENIED, message=str(error))
+
     async def _ended(self, decided: Decided, course: _Course, outcome: Outcome, now: float) -> bool:
         look = decided.look
+        course.unanswered = 0
         if outcome.result is ActResult.DONE:
             assert decided.step is not None, "only a step ends"
             if decided.step.actions or course.refused is None:

@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 _ITEMS_BETWEEN_TURNS: Final = 20  # a look takes a part of a millisecond; the loop must not be held
 _LEAST_PAUSE_SECONDS: Final = 0.25  # between two cycles, however much changes
+_CARRY_SECONDS: Final = 10.0  # then the rest is decided anew, so that a wake waits for no rollout of a whole fleet
 _AWAY: Final = {Access.OFF: AppliedReason.NOT_ENABLED, Access.REFUSED: AppliedReason.DENIED}
 
 
@@ -237,9 +238,14 @@ class Acting:
         return found
 
     async def _carry(self, decided: Iterable[Decided]) -> None:
+        end = self._clock() + _CARRY_SECONDS
+
         async def one(each: Decided) -> None:
             async with self._busy:
                 key = each.look.key
+                if self._clock() >= end and each.step is not None and each.step.actions:
+                    self.trigger()
+                    return
                 try:
                     if await self._parts.carrier.carry(each):
                         self.trigger()

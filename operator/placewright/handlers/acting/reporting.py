@@ -126,6 +126,7 @@ class Reporter:
         stored, replaced = written.stored, written.replaced
         assert stored is not None, "what was written was seen"
         assert replaced is not None, "what was written replaced something"
+        self._cache.wrote(stored)
         if self._cache.is_settled(replaced):  # else planning has something to do about it still, and the watch tells
             self._cache.settle(stored, time.monotonic())
         self._subjects.see(stored)
