@@ -6,7 +6,7 @@ Ours are found by owner reference to a request, not by name or label: a label an
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from placewright.core.model import Groups, Running
@@ -197,7 +197,7 @@ def pools_of(text: str) -> dict[str, Groups] | None:
             str(pool): tuple((_positive(gpus), _positive(pods)) for gpus, pods in groups)
             for pool, groups in found.items()
         }
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):  # anybody may write an annotation
         return None
 
 
@@ -208,12 +208,12 @@ def one_line(text: object) -> str:
 
 
 def seconds_of(text: str) -> float | None:
-    """An RFC 3339 time as Unix seconds; None: it is none."""
+    """An RFC 3339 time as Unix seconds; None: it is none, or none that can be written again in UTC."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.astimezone(UTC).timestamp() if found.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return found.timestamp() if found.tzinfo is not None else None
 
 
 def _ready(body: Json, replicas: int, template_generation: int | None) -> int:

@@ -140,7 +140,10 @@ def test_a_hand_on_what_starts_the_pods_makes_a_unit_stale(change: str) -> None:
     assert not running_of(found, weight=None).stale
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1}', '{"a": [[0, 1]]}', '{"a": [[1]]}', '{"a": [["1", 1]]}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{", '{"a": 1}', '{"a": [[0, 1]]}', '{"a": [[1]]}', '{"a": [["1", 1]]}', "[" * 200_000, '{"a":' * 9000],
+)
 def test_pools_that_are_not_as_we_write_them_say_nothing(text: str) -> None:
     assert pools_of(text) is None
 
@@ -149,6 +152,8 @@ def test_times_and_lines() -> None:
     assert seconds_of("2026-11-21T10:00:00Z") == 1795255200.0
     assert seconds_of("2026-11-21T10:00:00") is None
     assert seconds_of("soon") is None
+    assert seconds_of("0001-01-01T00:00:00+23:59") is None, "it could not be written again"
+    assert seconds_of("9999-12-31T23:59:59-23:59") is None
     assert one_line(" a\n b\t c ") == "a b c"
     assert len(one_line("x" * 1000)) == 300
 
