@@ -1,6 +1,6 @@
 """One request at one moment: what is wanted of it, what runs of it, and why nothing may be done. Writes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from placewright.api.acting import idle_memory_of, rollout_memory_of
@@ -159,6 +159,31 @@ def look_at(key: Key, subject: Subject, scene: Scene, readings: Readings) -> Loo
     return replace(_with_running(look, scene), hold=hold)
 
 
+def apart(looks: Iterable[Look]) -> list[Look]:
+    """The looks with one request for each target: of several that name it the oldest scales it, the others are told."""
+    found = list(looks)
+    firsts: dict[Target, Key] = {}
+    for look in sorted(found, key=_age):
+        if look.target is not None and look.subject.applies:
+            firsts.setdefault(look.target, look.key)
+    return [_beside(look, firsts) if look.target is not None and look.subject.applies else look for look in found]
+
+
+def _beside(look: Look, firsts: Mapping[Target, Key]) -> Look:
+    assert look.target is not None, "only those with a target stand beside others"
+    _, kind, name = look.target
+    first = firsts[look.target]
+    if first == look.key:
+        return look
+    told = f"PlacementRequest {first[1]} scales {kind} {name}: take spec.workloadRef out of one of the two"
+    hold = Hold(reason=AppliedReason.REPLICAS_OWNED, message=told)
+    return replace(look, owner=f"PlacementRequest {first[1]}", hold=look.hold or hold)
+
+
+def _age(look: Look) -> tuple[str, Key]:
+    return str(look.subject.resource["metadata"].get("creationTimestamp", "")), look.key
+
+
 def _with_running(look: Look, scene: Scene) -> Look:
     """The look with what runs, which is known also where the plan could not be rendered."""
     said, observed, subject = look.said, scene.observed, look.subject
@@ -177,7 +202,8 @@ def _with_running(look: Look, scene: Scene) -> Look:
             owner=observed.owners.get(target, ""),
             servers=None,
         )
-    ours, route, move = observed.workloads.get(subject.uid, ()), observed.routes.get(subject.uid), look.move
+    whose = look.key[0], subject.uid
+    ours, route, move = observed.workloads.get(whose, ()), observed.routes.get(whose), look.move
     shares: Mapping[str, float] | None = None if route is None else route.shares
     running = tuple(
         running_of(
@@ -208,7 +234,7 @@ def _of_target(look: Look, target: Target, scene: Scene) -> Look:
 def _of_ours(look: Look, scene: Scene, readings: Readings) -> Look:
     if look.stored.plan is None:
         return look
-    standing = [each.name for each in scene.observed.workloads.get(look.subject.uid, ())]
+    standing = [each.name for each in scene.observed.workloads.get((look.key[0], look.subject.uid), ())]
     move = readings.move(look.key, look.subject, scene.around, look.stored, standing)
     request = readings.request(look.key, look.subject, scene.around)
     private = tuple(pool for pool in request.pools if not pool.shared)

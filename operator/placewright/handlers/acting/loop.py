@@ -21,7 +21,7 @@ from placewright.handlers.acting.carrying import Carrier
 from placewright.handlers.acting.deciding import Decided, Decider
 from placewright.handlers.acting.idling import Idling
 from placewright.handlers.acting.limits import Brake, Cycle, brake_of
-from placewright.handlers.acting.looks import Hold, Look, Rights, Scene, look_at
+from placewright.handlers.acting.looks import Hold, Look, Rights, Scene, apart, look_at
 from placewright.handlers.acting.objects import Subject, Subjects
 from placewright.handlers.acting.observing import Access, Observing
 from placewright.handlers.acting.readings import Around, Readings
@@ -214,7 +214,7 @@ class Acting:
             if count % _ITEMS_BETWEEN_TURNS == 0:
                 await asyncio.sleep(0)
         parts.observing.follow(kinds)
-        return found
+        return apart(found)
 
     def _rights(self, namespace: str) -> Rights | None:
         access, why = self._parts.observing.access(namespace)

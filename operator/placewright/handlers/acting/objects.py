@@ -11,7 +11,15 @@ from placewright.telemetry.views import Key
 _OURS: Final = "placewright.dev/"
 _APPLY: Final = "Apply"
 _OFF: Final = "Off"
-_METADATA: Final = ("name", "namespace", "uid", "generation", "resourceVersion", "deletionTimestamp")
+_METADATA: Final = (
+    "name",
+    "namespace",
+    "uid",
+    "generation",
+    "resourceVersion",
+    "creationTimestamp",
+    "deletionTimestamp",
+)
 _STATUS: Final = ("observedGeneration", "plan", "ramp", "rollout", "idle", "conditions")
 _ITEMS_BETWEEN_TURNS: Final = 50  # a large list must not hold the loop
 

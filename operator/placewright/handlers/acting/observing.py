@@ -63,16 +63,16 @@ class Observed:
     """All of it at one moment.
 
     Attributes:
-        workloads: ours, by the uid of their request.
+        workloads: ours, by the namespace and uid of their request; a reference from elsewhere is none.
         targets: every workload that is known, by namespace, kind and name.
-        routes: ours, by the uid of their request.
+        routes: ours, likewise.
         owners: what else sets replicas, by the workload.
         servers: Pods that answer requests, by namespace and the request's label.
     """
 
-    workloads: Mapping[str, tuple[Workload, ...]] = field(default_factory=dict)
+    workloads: Mapping[tuple[str, str], tuple[Workload, ...]] = field(default_factory=dict)
     targets: Mapping[Target, Workload] = field(default_factory=dict)
-    routes: Mapping[str, RouteState] = field(default_factory=dict)
+    routes: Mapping[tuple[str, str], RouteState] = field(default_factory=dict)
     owners: Mapping[Target, str] = field(default_factory=dict)
     servers: Mapping[tuple[str, str], tuple[Server, ...]] = field(default_factory=dict)
 
@@ -193,18 +193,18 @@ class Observing:
                 known = targets.get(workload.key)
                 if known is None or int(workload.version) >= int(known.version):
                     targets[workload.key] = workload
-        ours: dict[str, list[Workload]] = {}
+        ours: dict[tuple[str, str], list[Workload]] = {}
         for workload in targets.values():
             if workload.managed and workload.owner_uid:
-                ours.setdefault(workload.owner_uid, []).append(workload)
+                ours.setdefault((workload.namespace, workload.owner_uid), []).append(workload)
         servers: dict[tuple[str, str], list[Server]] = {}
         for server in _objects(self._servers):
             servers.setdefault((server.namespace, server.request), []).append(server)
         autoscalers: list[ReplicasOwner] = _objects(self._autoscalers)
         return Observed(
-            workloads={uid: tuple(sorted(found, key=lambda each: each.key)) for uid, found in ours.items()},
+            workloads={whose: tuple(sorted(found, key=lambda each: each.key)) for whose, found in ours.items()},
             targets=targets,
-            routes={route.owner_uid: route for route in _objects(self._routes) if route.owner_uid},
+            routes={(each.namespace, each.owner_uid): each for each in _objects(self._routes) if each.owner_uid},
             owners=owners_by_target(autoscalers, _objects(self._scaled)),
             servers={key: tuple(found) for key, found in servers.items()},
         )

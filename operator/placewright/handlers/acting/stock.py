@@ -47,7 +47,7 @@ class Book:
     ) -> None:
         self._stock = Stock(pools.values(), waiting)
         for key, holding in holdings:
-            if key not in claims:
+            if key not in claims or not claims[key].units:  # what nobody could read or render holds its GPUs, too
                 for name, entries in holding.pools.items():
                     for number, groups in enumerate(entries):
                         self._stock.hold((key, number), {name: groups}, 1)
