@@ -201,6 +201,8 @@ class _Run:
         answer = await self._calls.apply(body, stored, what="scale" if current else "apply")
         if stale:
             await self._admit(kind, answer, wanted.template)
+        if not owner:
+            _taken(answer, kind, name, replicas)
         if owner and found is not None and scales:
             raise _owned(found, owner)
 
@@ -247,12 +249,14 @@ class _Run:
         if owner:
             raise _owned(found, owner)
         if self._task.target is not None:
-            await self._calls.merge(seen.kind, stored, {"spec": {"replicas": replicas}}, part="scale")
+            answer = await self._calls.merge(seen.kind, stored, {"spec": {"replicas": replicas}}, part="scale")
+            _taken(answer, seen.kind, name, replicas)
             return
         notes = {stamps.REPLICAS_BEFORE: str(found.replicas_before or found.replicas)}
         if replicas > found.replicas:
             notes[stamps.UP_SINCE] = _time(self._now)
-        await self._calls.merge(seen.kind, stored, {"metadata": {"annotations": notes}, "spec": {"replicas": replicas}})
+        body = {"metadata": {"annotations": notes}, "spec": {"replicas": replicas}}
+        _taken(await self._calls.merge(seen.kind, stored, body), seen.kind, name, replicas)
 
     async def _weigh(self, shares: Mapping[str, float]) -> None:
         move = self._task.move
@@ -340,6 +344,14 @@ class _Run:
                 ActResult.FOREIGN_OWNER,
                 f"{kind} {name} belongs to {whose} and is left alone: remove it, or rename the request",
             )
+
+
+def _taken(answer: Json, kind: str, name: str, replicas: int) -> None:
+    """The number that was written stands: a webhook that changes it would be written against for ever."""
+    stands = (answer.get("spec") or {}).get("replicas", replicas)
+    if stands != replicas:
+        told = f"{kind} {name}: admission makes it {stands} instead of {replicas} replicas"
+        raise StopError(ActResult.DENIED, told)
 
 
 def _owned(found: Workload, owner: str) -> StopError:

@@ -124,17 +124,21 @@ class Calls:
 
     async def merge(
         self, kind: str, stored: Json, body: Mapping[str, Any], *, part: str = "", what: str = "scale"
-    ) -> None:
-        """Changes some fields of an object as it was read a moment before, or of its scale; arguments as of `apply`."""
+    ) -> Json:
+        """Changes some fields of an object as it was read a moment before, or of its scale, and returns what is stored.
+
+        Arguments as of `apply`.
+        """
         name = str(stored["metadata"]["name"])
         notes: Mapping[str, Any] = body.get("metadata") or {}
         given = {**body, "metadata": {"name": name, **notes, **_exactly(stored)}}
         try:
             self._before(what)
-            await self._transport.merge(KINDS[kind], self._namespace, given, part=part)
+            answer = await self._transport.merge(KINDS[kind], self._namespace, given, part=part)
         except ApiError as error:
             raise stopped(error, kind, f"{kind} {name}") or error from error
         self._checkpoint(f"after-{what}")
+        return answer
 
     async def delete(self, kind: str, stored: Json) -> None:
         """Deletes an object as it was read a moment before."""
