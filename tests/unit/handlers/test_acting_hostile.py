@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from placewright.kube.client import Kind
 from placewright.kube.manifests import Owner
 from tests.support.acting_api import DEPLOYMENTS, ActingApi
 from tests.support.acting_subject import NAMESPACE, Subject, a_plan, planned, play, request
@@ -130,5 +131,58 @@ def test_two_requests_for_one_workload_do_not_pull_it_to_and_fro() -> None:
         assert len(subject.api.acted) == acted
         assert subject.condition("Applied", "second")["reason"] == "ReplicasOwned"
         assert "first" in subject.condition("Applied", "second")["message"]
+
+    play(scenario)
+
+
+class Watched(ActingApi):
+    """Counts how often a Deployment is read by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+
+    async def get_in(self, kind: Kind, namespace: str, name: str) -> Json | None:
+        self.reads += kind.plural == DEPLOYMENTS
+        return await super().get_in(kind, namespace, name)
+
+
+def test_a_workload_that_does_not_go_is_told_and_asked_for_ever_more_slowly() -> None:
+    api = Watched()
+
+    async def scenario(subject: Subject) -> None:
+        subject.put(request())
+        await subject.looks(3)
+        (name,) = api.replicas()
+        api.objects[DEPLOYMENTS][NAMESPACE, name]["metadata"]["deletionTimestamp"] = "2026-11-21T12:00:00Z"
+        api.scale(name, 1)
+        await subject.looks(20, 0.25)
+        assert subject.condition("Applied")["reason"] == "Waiting", subject.condition("Applied")
+        assert "is being deleted" in subject.condition("Applied")["message"]
+        reads, written = api.reads, len(subject.results)
+        await subject.looks(240, 0.25)
+        assert api.reads - reads <= 5
+        assert len(subject.results) == written
+
+    play(scenario, Subject(api))
+
+
+def test_a_tool_that_undoes_each_step_is_told_and_fought_ever_more_slowly() -> None:
+    async def scenario(subject: Subject) -> None:
+        subject.put(request(plan=a_plan(replicas=2)))
+        await subject.looks(3)
+        (name,) = subject.api.replicas()
+        writes = []
+        for _ in range(120):
+            subject.api.scale(name, 1)
+            before = len(subject.api.acted)
+            await subject.looks(1)
+            writes.append(len(subject.api.acted) - before)
+        assert subject.condition("Applied")["reason"] == "ReplicasOwned", subject.condition("Applied")
+        assert f"scale {name} to 2" in subject.condition("Applied")["message"]
+        assert sum(writes) <= 20, "ten minutes"
+        await subject.looks(40)
+        assert subject.api.replicas() == {name: 2}
+        assert subject.condition("Applied")["status"] == "True"
 
     play(scenario)

@@ -26,6 +26,9 @@ _TENDS_PER_CYCLE: Final = 20
 _ERRORS_TOLD: Final = 3
 _FIRST_PAUSE_SECONDS: Final = 5.0
 _LONGEST_PAUSE_SECONDS: Final = 60.0
+_MOST_CONFLICTS: Final = 8  # in turn, at each of which it is looked at again at once
+_MOST_TIMES: Final = 3  # that the same step is done in turn before somebody else must be at work
+_AGAIN_SECONDS: Final = 180.0  # a step that is the same after so long is another one
 _MARKS: Final = {
     Doing.REAP: (Checkpoint.BEFORE_REAP, Checkpoint.AFTER_REAP),
     Doing.WAKE: (Checkpoint.BEFORE_WAKE, Checkpoint.AFTER_WAKE),
@@ -43,6 +46,10 @@ class _Course:
         again_at: when a step that was refused is tried again.
         pause: until then, when it is refused again.
         tended_at: when it was looked for what hands changed.
+        conflicts: in turn.
+        done: what was carried out last.
+        done_at: when.
+        times: how often in turn.
     """
 
     about: object = None
@@ -51,6 +58,23 @@ class _Course:
     again_at: float = float("-inf")
     pause: float = _FIRST_PAUSE_SECONDS
     tended_at: float = float("-inf")
+    conflicts: int = 0
+    done: tuple[RolloutAction, ...] = ()
+    done_at: float = float("-inf")
+    times: int = 0
+
+    def undone(self, actions: tuple[RolloutAction, ...], now: float) -> bool:
+        """Notes what was done; returns whether somebody undoes it again and again."""
+        same = actions == self.done and now - self.done_at <= _AGAIN_SECONDS
+        self.times = self.times + 1 if same else 1
+        self.done, self.done_at = actions, now
+        return self.times >= _MOST_TIMES
+
+    def refuse(self, hold: Hold, now: float) -> None:
+        """Tries it again after ever longer."""
+        self.refused = hold
+        self.again_at = now + self.pause
+        self.pause = min(2.0 * self.pause, _LONGEST_PAUSE_SECONDS)
 
 
 class Carrier:
@@ -156,26 +180,41 @@ class Carrier:
 
     async def _ended(self, decided: Decided, course: _Course, outcome: Outcome, now: float) -> bool:
         look = decided.look
-        course.unanswered = 0
         if outcome.result is ActResult.DONE:
-            assert decided.step is not None, "only a step ends"
-            if decided.step.actions or course.refused is None:
-                course.refused, course.pause = None, _FIRST_PAUSE_SECONDS
+            _note_done(decided, course, now)
             return False
+        reason = AppliedReason.WAITING
         if outcome.result is ActResult.CONFLICT:
             log.info("something changed since the decision", extra={**_names(look.key), "detail": outcome.message})
-            return True
-        course.refused = Hold(reason=AppliedReason(str(outcome.result)), message=outcome.message)
-        course.again_at = now + course.pause
-        course.pause = min(2.0 * course.pause, _LONGEST_PAUSE_SECONDS)
+            course.conflicts += 1
+            if course.conflicts <= _MOST_CONFLICTS:
+                return True
+        else:
+            reason = AppliedReason(str(outcome.result))
+        hold = Hold(reason=reason, message=outcome.message)
+        course.refuse(hold, now)
         log.warning(
             "acting is refused", extra={**_names(look.key), "reason": str(outcome.result), "detail": outcome.message}
         )
-        applied = not_applied(course.refused.reason, course.refused.message)
         await self._reporter.report(
-            look.key, self._reporter.newest(look.key, look.subject), replace(decided.parts, applied=applied)
+            look.key,
+            self._reporter.newest(look.key, look.subject),
+            replace(decided.parts, applied=not_applied(hold.reason, hold.message)),
         )
         return False
+
+
+def _note_done(decided: Decided, course: _Course, now: float) -> None:
+    """A step was carried out; where somebody undoes the same one again and again, it is done ever more slowly."""
+    assert decided.step is not None, "only a step ends"
+    actions = decided.step.actions
+    course.conflicts = 0
+    if actions and course.undone(actions, now):
+        told = f"somebody else undoes it again and again: {', '.join(map(_said, actions))}; one of the two has to go"
+        course.refuse(Hold(reason=AppliedReason.REPLICAS_OWNED, message=told), now)
+        log.warning("acting is undone", extra={**_names(decided.look.key), "detail": told})
+    elif actions or course.refused is None:
+        course.refused, course.pause = None, _FIRST_PAUSE_SECONDS
 
 
 def _task(look: Look) -> Task:
