@@ -21,6 +21,9 @@ def fits(pool: Pool, holdings: Sequence[Groups]) -> bool:
         pool: PerGPU: groups of all holdings share nodes. PerNode: each holding has whole free nodes to itself.
         holdings: the groups of each plan entry (a layout of one request, all its copies together).
     """
+    asked = sum(size * count for groups in holdings for size, count in groups)
+    if asked > sum(pool.free_by_node):  # also keeps what somebody wrote into an annotation from being counted out
+        return False
     if pool.billing is Billing.PER_GPU:
         counts: dict[int, int] = {}
         for size, count in (group for groups in holdings for group in groups):
