@@ -157,6 +157,8 @@ def _begun(look: _Look, memory: RolloutMemory) -> RolloutMemory:
     """The memory of this plan; it begins anew with another plan, and where a unit is missing that had been there."""
     if memory.plan_id != look.goal.plan_id:
         return RolloutMemory(plan_id=look.goal.plan_id, since=look.now)
+    if memory.failed_at is not None and memory.failed_at > look.now:
+        memory = replace(memory, failed_at=look.now)  # a clock that went back: it must not wait until then
     missing = any(unit.replicas > 0 and unit.name not in look.running for unit in look.goal.units)
     if memory.done_at is not None and missing:
         return RolloutMemory(plan_id=look.goal.plan_id, since=look.now)
@@ -170,8 +172,11 @@ def _late(look: _Look, rules: RolloutRules, memory: RolloutMemory) -> list[Runni
         each = look.running.get(unit.name)
         if each is None or each.up_since is None or each.ready >= each.replicas:
             continue
+        since = each.up_since
+        if since > look.now:  # by a clock that went back: it counts from when the rollout began
+            since = look.now if memory.since is None else min(memory.since, look.now)
         tried = memory.failed_at is None or each.up_since > memory.failed_at
-        if tried and look.now - each.up_since >= rules.deadline_seconds:
+        if tried and look.now - since >= rules.deadline_seconds:
             found.append(each)
     return found
 
@@ -205,7 +210,7 @@ def _failed(look: _Look, stock: Stock, rules: RolloutRules, memory: RolloutMemor
             gpus += (each.replicas - look.ready(name)) * gpus_of(each.pools)
     for each in look.extra:
         lost = (each.replicas_before or each.replicas) - each.replicas
-        back = stock.room(look.key(each.name), each.pools, lost) if lost > 0 else 0
+        back = stock.room(look.key(each.name), each.pools, lost) if lost > 0 and each.pools else 0
         if back:
             stock.hold(look.key(each.name), each.pools, each.replicas + back)
             actions.append(Scale(name=each.name, replicas=each.replicas + back))
@@ -368,16 +373,25 @@ def _given_up(look: _Look, stock: Stock, rules: RolloutRules) -> dict[str, int]:
     least = 0 if rules.strategy is Strategy.RECREATE else 1
     units = [unit for unit in look.goal.units if unit.replicas > look.replicas(unit.name)]
     lowered: dict[str, int] = {}
+
+    def helps(name: str, count: int) -> bool:
+        given = {**lowered, name: count}
+        books = {look.key(other): (look.running[other].pools, left) for other, left in given.items()}
+        return any(stock.room(look.key(unit.name), unit.pools, 1, lowered=books) for unit in units)
+
     for each in sorted(look.extra, key=lambda old: (old.weight or 0.0, old.name)):
-        for count in range(each.replicas - 1, -1, -1):
-            loses = min(each.ready, each.replicas) > count  # those that are not Ready go first
-            if loses and serving - 1 < least:
-                return _given_to_others(look, stock.awaited(look.owner), least)
-            serving -= loses
-            lowered[each.name] = count
-            books = {look.key(name): (look.running[name].pools, left) for name, left in lowered.items()}
-            if any(stock.room(look.key(unit.name), unit.pools, 1, lowered=books) for unit in units):
-                return lowered
+        ready = look.ready(each.name)
+        fewest = max(0, ready - max(0, serving - least))  # replicas that are not Ready go first
+        if helps(each.name, fewest):
+            most = each.replicas  # which does not help, or there would be room already
+            while most - fewest > 1:
+                middle = (most + fewest) // 2
+                fewest, most = (middle, most) if helps(each.name, middle) else (fewest, middle)
+            return {**lowered, each.name: fewest} if fewest < each.replicas else lowered
+        if fewest > 0:
+            break
+        lowered[each.name] = fewest
+        serving -= ready
     return _given_to_others(look, stock.awaited(look.owner), least)
 
 

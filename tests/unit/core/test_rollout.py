@@ -1,5 +1,7 @@
 """One step of a rollout at a time, and whole rollouts in a toy cluster."""
 
+from dataclasses import replace
+
 import pytest
 
 from placewright.core import rollout
@@ -239,3 +241,41 @@ def test_a_pool_that_is_not_there_has_no_room() -> None:
     step = _world().look(_goal(_unit("a", 1, pool="gone")), RULES)
     assert (step.phase, step.reason) == (RolloutPhase.WAITING, "InsufficientStock")
     assert "on gone" in step.message
+
+
+def test_a_clock_that_went_back_keeps_no_rollout_failed_and_no_deadline_away() -> None:
+    world, goal = _world(), _goal(_unit("a", 1))
+    world.broken.add("a")
+    world.now = 10_000.0
+    world.look(goal, RULES)
+    world.pass_time(100.0)
+    assert world.look(goal, RULES).phase is RolloutPhase.FAILED
+    world.now = 5_000.0
+    assert world.look(goal, RULES).memory.failed_at == 5_000.0
+    world.now = 5_050.0
+    assert world.look(goal, RULES).actions == (Scale(name="a", replicas=1),)
+    world.units["a"].up_since = 99_999.0
+    world.memory = replace(world.memory, since=5_050.0, failed_at=None)
+    world.now = 5_149.0
+    assert world.look(goal, RULES).phase is RolloutPhase.PROGRESSING
+    world.now = 5_150.0
+    assert world.look(goal, RULES).phase is RolloutPhase.FAILED
+
+
+def test_a_unit_of_which_nobody_knows_the_gpus_gets_nothing_back() -> None:
+    world = _world()
+    world.settle(_goal(_unit("a", 1)), RULES)
+    world.units["a"].pools, world.units["a"].before = {}, 999_999_999
+    world.broken.add("b")
+    goal = _goal(_unit("b", 1), plan="p-2")
+    world.look(goal, RULES)
+    world.pass_time(100.0)
+    assert world.look(goal, RULES).actions == (Scale(name="b", replicas=0),)
+
+
+def test_very_many_old_replicas_are_no_long_search() -> None:
+    world = World(pools=(a_pool("l40s", nodes=1, gpus_per_node=8),))
+    world.settle(_goal(_unit("a", 2)), RULES)
+    world.units["a"].replicas = 2**31 - 1
+    goal = _goal(_unit("b", 1), plan="p-2")
+    assert world.look(goal, RULES).actions == (Scale(name="a", replicas=1),)
