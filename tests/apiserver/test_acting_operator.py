@@ -188,7 +188,8 @@ def test_the_brake_holds_rollouts_after_failed_ones_until_it_is_released(cluster
         released = {"metadata": {"annotations": {"placewright.dev/brake-released-at": cluster.now()}}}
         cluster.api.patch(f"/apis/placewright.dev/v1alpha1/placementpolicies/{cluster.namespace}", released)
         soon(again, lambda: cluster.rolled_out("three"), "three to be rolled out")
-        cluster.annotate("one", retry=cluster.plan("one"))
+        failed = cluster.placements.get("one")["status"]["rollout"]
+        cluster.annotate("one", retry=f"{failed['planId']}/{failed['failedAt']}")
         soon(again, lambda: cluster.rolled_out("one"), "one to be tried again at once")
 
 
