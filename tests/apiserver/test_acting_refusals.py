@@ -52,7 +52,8 @@ def test_what_never_gets_ready_goes_back_and_the_old_plan_serves_on(cluster: Act
         soon(operator, lambda: cluster.replicas() == {old: 1, new: 0}, "the new replica to go")
         soon(operator, lambda: cluster.ready() == 1 == len(cluster.pods()), "the old one to serve on")
         cluster.api.delete(f"/api/v1/namespaces/{cluster.namespace}/resourcequotas/one")
-        cluster.annotate("chat", retry=cluster.plan("chat"))
+        failed = cluster.placements.get("chat")["status"]["rollout"]
+        cluster.annotate("chat", retry=f"{failed['planId']}/{failed['failedAt']}")
         soon(operator, lambda: cluster.replicas() == {new: 1}, "the move to end when it is tried again")
         soon(operator, lambda: cluster.rolled_out("chat"), "chat to be rolled out")
 
