@@ -1,11 +1,12 @@
 """What stands in for a Prometheus in the demo: a revenue per hour that the demo sets, and scripted model servers."""
 
 import json
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qs
 
 from demo import model_server
@@ -14,6 +15,15 @@ from demo.model_server import ModelServer
 
 REVENUE = "shop_revenue_usd_per_hour"
 _ENDPOINT = "/api/v1/query"
+
+
+class _Server(ThreadingHTTPServer):
+    """Says nothing of a client that went away in the middle, as an operator does that is ended."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tells all other errors."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class StandIn:
@@ -27,7 +37,7 @@ class StandIn:
     def __init__(self, usd_per_hour: float) -> None:
         self.usd_per_hour = usd_per_hour
         self.servers: tuple[ModelServer, ...] = ()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="stand-in", daemon=True)
 

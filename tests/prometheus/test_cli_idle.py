@@ -176,14 +176,14 @@ def pod(name: str, *, started_ago: float = 7200.0, ready: bool = True) -> dict[s
 @pytest.mark.parametrize(
     ("pods", "state"),
     [
-        ([pod("half-0")], "Idle"),
-        ([pod("half-0"), pod("half-1")], "Unknown"),  # the other one may work
-        ([pod("half-0", ready=False)], "Unknown"),
-        ([pod("half-0", started_ago=60.0)], "Warming"),
+        ([{"name": "half-0"}], "Idle"),
+        ([{"name": "half-0"}, {"name": "half-1"}], "Unknown"),  # the other one may work
+        ([{"name": "half-0", "ready": False}], "Unknown"),
+        ([{"name": "half-0", "started_ago": 60.0}], "Warming"),
     ],
 )
 def test_pods_count_where_they_are_known(url: str, tmp_path: Path, pods: list[dict[str, Any]], state: str) -> None:
-    found = items(run(tmp_path, url, request("half"), *pods))
+    found = items(run(tmp_path, url, request("half"), *(pod(**each) for each in pods)))
     assert found["half"]["idle"]["state"] == state
 
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -143,17 +143,30 @@ def test_without_saturation_the_source_says_that_it_is_a_lower_bound(url: str, t
     assert spec["source"].count("a lower bound, not saturated") == 2
 
 
+# Statuses are made when they are used: a suite takes longer than what is new.
 REFUSALS = [
-    ("no plan", "default", None, {}, "got no plan in the status, wants a request with the plan that runs"),
-    ("a blocked plan", "default", status(1, state="Blocked"), {}, "got plan p-0123456789, which is Blocked"),
-    ("layouts alike", "default", status(1, 2), {}, "wants --layout-label, which tells them apart"),
-    ("a new plan", "default", status(1, hours=0.02), {}, "samples with traffic, wants at least 12; a longer --window"),
-    ("no traffic", "quiet", status(1), {}, "got 0 samples with traffic, wants at least 12"),
-    ("nobody serves", "empty", status(1), {}, "got 0 samples with traffic, wants at least 12"),
-    ("too slow", "slow", status(1), {}, "that meets the latency targets, wants one at least"),
-    ("no TTFT", "text", status(1), {"observeFrom": {"preset": "tgi"}}, "wants servers that measure TTFT"),
-    ("a gateway", "default", status(1), {"observeFrom": {"preset": "gateway"}}, "which sees no replicas"),
-    ("no kind of server", "default", status(1), {"observeFrom": None}, "wants --preset, the kind of the servers"),
+    ("no plan", "default", lambda: None, {}, "got no plan in the status, wants a request with the plan that runs"),
+    ("a blocked plan", "default", lambda: status(1, state="Blocked"), {}, "got plan p-0123456789, which is Blocked"),
+    ("layouts alike", "default", lambda: status(1, 2), {}, "wants --layout-label, which tells them apart"),
+    (
+        "a new plan",
+        "default",
+        lambda: status(1, hours=0.02),
+        {},
+        "samples with traffic, wants at least 12; a longer --window",
+    ),
+    ("no traffic", "quiet", lambda: status(1), {}, "got 0 samples with traffic, wants at least 12"),
+    ("nobody serves", "empty", lambda: status(1), {}, "got 0 samples with traffic, wants at least 12"),
+    ("too slow", "slow", lambda: status(1), {}, "that meets the latency targets, wants one at least"),
+    ("no TTFT", "text", lambda: status(1), {"observeFrom": {"preset": "tgi"}}, "wants servers that measure TTFT"),
+    ("a gateway", "default", lambda: status(1), {"observeFrom": {"preset": "gateway"}}, "which sees no replicas"),
+    (
+        "no kind of server",
+        "default",
+        lambda: status(1),
+        {"observeFrom": None},
+        "wants --preset, the kind of the servers",
+    ),
 ]
 
 
@@ -161,9 +174,14 @@ REFUSALS = [
     ("namespace", "given", "spec", "message"), [r[1:] for r in REFUSALS], ids=[r[0] for r in REFUSALS]
 )
 def test_without_enough_data_there_is_one_line(
-    url: str, tmp_path: Path, namespace: str, given: dict[str, Any] | None, spec: dict[str, Any], message: str
+    url: str,
+    tmp_path: Path,
+    namespace: str,
+    given: Callable[[], dict[str, Any] | None],
+    spec: dict[str, Any],
+    message: str,
 ) -> None:
-    done = run("calibrate", "-f", file_of(tmp_path, given, namespace=namespace, **spec), "--prometheus-url", url)
+    done = run("calibrate", "-f", file_of(tmp_path, given(), namespace=namespace, **spec), "--prometheus-url", url)
     assert done.exit_code == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
