@@ -49,12 +49,6 @@ EXCLUDE_UNTIL: Final = "placewright.dev/exclude-until"
 BRAKE_RELEASED: Final = "placewright.dev/brake-released-at"
 """`<RFC 3339 time>` on a PlacementPolicy: rollouts that failed before it do not count for the brake."""
 
-REPLICAS_BEFORE: Final = "placewright.dev/replicas-before"
-"""On a workload: its replicas before it was reaped; written by the operator."""
-
-PODS_BY_POOL: Final = "placewright.dev/pools"
-"""On a workload: the Pods of one replica by pool, as JSON `{"l40s": [[gpus, pods], ...]}`; written by the operator."""
-
 COMMANDS: Final = (RAMP, RAMP_PROMOTE, RAMP_ROLLBACK, ROLLBACK_TO)
 """Annotations that a plan depends on: a change of them is decided anew."""
 

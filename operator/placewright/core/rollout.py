@@ -30,6 +30,7 @@ from placewright.core.model import (
     Unit,
     Weigh,
 )
+from placewright.core.rollout_look import Look
 from placewright.core.stock import Budget, Stock
 
 _SAME_SHARE = 5e-4  # routes share by whole numbers of 10,000
@@ -85,7 +86,7 @@ def decide(
         budget: of the fleet in this cycle; what is begun or ended is taken of it.
         owner: tells the request's units from those of others in the stock.
     """
-    look = _Look(goal=goal, running={each.name: each for each in running}, now=now, owner=owner)
+    look = Look(goal=goal, running={each.name: each for each in running}, now=now, owner=owner)
     memory = _begun(look, memory)
     broken = [] if memory.done_at is not None else _late(look, rules, memory)
     if broken:
@@ -100,60 +101,7 @@ def decide(
 # ------------------------------------------------------------------------------------------------- what is seen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Look:
-    """The goal beside what runs."""
-
-    goal: Goal
-    running: Mapping[str, Running]
-    now: float
-    owner: Hashable
-
-    def key(self, name: str) -> Hashable:
-        return (self.owner, name)
-
-    @property
-    def wanted(self) -> dict[str, int]:
-        """Replicas by unit: of the plan, and of the one before while both serve."""
-        found: dict[str, int] = {}
-        for unit in (*self.goal.units, *self.goal.before):
-            found[unit.name] = max(found.get(unit.name, 0), unit.replicas)
-        return found
-
-    @property
-    def extra(self) -> list[Running]:
-        """What runs and is not wanted at all."""
-        wanted = self.wanted
-        return sorted((each for each in self.running.values() if each.name not in wanted), key=lambda each: each.name)
-
-    def replicas(self, name: str) -> int:
-        found = self.running.get(name)
-        return 0 if found is None else found.replicas
-
-    def ready(self, name: str) -> int:
-        found = self.running.get(name)
-        return 0 if found is None else min(found.ready, found.replicas)
-
-    def capacity(self, units: Iterable[Unit]) -> float:
-        """What share of the capacity of these units is Ready, 0..1; 1 where none is wanted."""
-        asked = [unit for unit in units if unit.replicas > 0]
-        total = sum(unit.weight for unit in asked)
-        if not asked:
-            return 1.0
-        if total <= 0.0:
-            return min(min(1.0, self.ready(unit.name) / unit.replicas) for unit in asked)
-        return sum(unit.weight * min(1.0, self.ready(unit.name) / unit.replicas) for unit in asked) / total
-
-    @property
-    def complete(self) -> bool:
-        """Whether all that is wanted is Ready, of the template that is wanted."""
-        wanted = self.wanted
-        return all(self.ready(name) >= replicas for name, replicas in wanted.items()) and not any(
-            self.running[name].stale for name in wanted if name in self.running
-        )
-
-
-def _begun(look: _Look, memory: RolloutMemory) -> RolloutMemory:
+def _begun(look: Look, memory: RolloutMemory) -> RolloutMemory:
     """The memory of this plan; it begins anew with another plan, and where a unit is missing that had been there."""
     if memory.plan_id != look.goal.plan_id:
         return RolloutMemory(plan_id=look.goal.plan_id, since=look.now)
@@ -165,7 +113,7 @@ def _begun(look: _Look, memory: RolloutMemory) -> RolloutMemory:
     return memory
 
 
-def _late(look: _Look, rules: RolloutRules, memory: RolloutMemory) -> list[Running]:
+def _late(look: Look, rules: RolloutRules, memory: RolloutMemory) -> list[Running]:
     """Units whose replicas did not get Ready in time since they were raised, or since the last try."""
     found = []
     for unit in look.goal.units:
@@ -198,7 +146,7 @@ def _trouble(broken: list[Running], seconds: float) -> str:
 # ------------------------------------------------------------------------------------------------- failed
 
 
-def _failed(look: _Look, stock: Stock, rules: RolloutRules, memory: RolloutMemory) -> RolloutStep:
+def _failed(look: Look, stock: Stock, rules: RolloutRules, memory: RolloutMemory) -> RolloutStep:
     """New replicas that are not Ready go back to nothing; what ran before gets back what it gave up."""
     new = {unit.name for unit in look.goal.units} - {unit.name for unit in look.goal.before}
     actions: list[RolloutAction] = []
@@ -244,7 +192,7 @@ class _Plan:
     short: str = ""  # what there is no room for
 
 
-def _onward(look: _Look, stock: Stock, rules: RolloutRules, memory: RolloutMemory, budget: Budget) -> RolloutStep:
+def _onward(look: Look, stock: Stock, rules: RolloutRules, memory: RolloutMemory, budget: Budget) -> RolloutStep:
     found = _Plan(actions=[])
     _raise(look, stock, budget, found)
     targets = _targets(look, stock, rules, found)
@@ -279,12 +227,12 @@ def _step(phase: RolloutPhase, reason: RolloutReason, message: str, found: _Plan
     )
 
 
-def _unfinished(look: _Look) -> bool:
+def _unfinished(look: Look) -> bool:
     wanted = look.wanted
     return bool(look.extra) or any(look.replicas(name) != replicas for name, replicas in wanted.items())
 
 
-def _told(look: _Look) -> str:
+def _told(look: Look) -> str:
     wanted = look.wanted
     parts = [f"{name} {look.ready(name)} of {replicas} Ready" for name, replicas in sorted(wanted.items())]
     parts += [f"{each.name} gives way, {each.replicas} left" for each in look.extra]
@@ -292,7 +240,7 @@ def _told(look: _Look) -> str:
     return "; ".join([*parts, *troubles]) or "nothing is to run"
 
 
-def _raise(look: _Look, stock: Stock, budget: Budget, found: _Plan) -> None:
+def _raise(look: Look, stock: Stock, budget: Budget, found: _Plan) -> None:
     """Begins replicas that are wanted and not asked for, and brings templates up to date."""
     units = {unit.name: unit for unit in (*look.goal.before, *look.goal.units)}
     for name, replicas in look.wanted.items():
@@ -321,7 +269,7 @@ def _raise(look: _Look, stock: Stock, budget: Budget, found: _Plan) -> None:
             found.actions.append(Scale(name=name, replicas=present.replicas))
 
 
-def _targets(look: _Look, stock: Stock, rules: RolloutRules, found: _Plan) -> dict[str, int]:
+def _targets(look: Look, stock: Stock, rules: RolloutRules, found: _Plan) -> dict[str, int]:
     """Replicas that units are to keep: less what Ready ones replace, or what the strategy gives up for want of room."""
     wanted = look.wanted
     if look.complete:
@@ -336,7 +284,7 @@ def _targets(look: _Look, stock: Stock, rules: RolloutRules, found: _Plan) -> di
     return targets
 
 
-def _lower(look: _Look, targets: Mapping[str, int], budget: Budget, found: _Plan) -> None:
+def _lower(look: Look, targets: Mapping[str, int], budget: Budget, found: _Plan) -> None:
     """Takes away what units are not to keep."""
     wanted = look.wanted
     if look.complete:
@@ -353,7 +301,7 @@ def _lower(look: _Look, targets: Mapping[str, int], budget: Budget, found: _Plan
             found.actions.append(Remove(name=name) if whole else Scale(name=name, replicas=each.replicas - fewer))
 
 
-def _covered(look: _Look) -> dict[str, int]:
+def _covered(look: Look) -> dict[str, int]:
     """Replicas that old units keep, as far as Ready new ones have their part of the capacity already."""
     done = look.capacity(look.goal.units)
     found = {}
@@ -365,7 +313,7 @@ def _covered(look: _Look) -> dict[str, int]:
     return found
 
 
-def _given_up(look: _Look, stock: Stock, rules: RolloutRules) -> dict[str, int]:
+def _given_up(look: Look, stock: Stock, rules: RolloutRules) -> dict[str, int]:
     """Fewest old replicas whose GPUs let one more new replica begin; none where the strategy forbids it."""
     if rules.strategy is Strategy.HOLD:
         return {}
@@ -395,7 +343,7 @@ def _given_up(look: _Look, stock: Stock, rules: RolloutRules) -> dict[str, int]:
     return _given_to_others(look, stock.awaited(look.owner), least)
 
 
-def _given_to_others(look: _Look, awaited: Collection[str], least: int) -> dict[str, int]:
+def _given_to_others(look: Look, awaited: Collection[str], least: int) -> dict[str, int]:
     """One old replica on a pool for which another request waits; none where too few would serve.
 
     Without it two requests that take each other's place would wait for each other.
@@ -411,7 +359,7 @@ def _given_to_others(look: _Look, awaited: Collection[str], least: int) -> dict[
 # ------------------------------------------------------------------------------------------------- traffic
 
 
-def _shares(look: _Look, leaving: Collection[str] = ()) -> dict[str, float] | None:
+def _shares(look: Look, leaving: Collection[str] = ()) -> dict[str, float] | None:
     """The shares of the traffic where they are to change; None: no route, nobody is Ready, or they are right.
 
     Args:
@@ -442,7 +390,7 @@ def _shares(look: _Look, leaving: Collection[str] = ()) -> dict[str, float] | No
     return None if same else shares
 
 
-def _part(look: _Look, unit: Unit) -> float:
+def _part(look: Look, unit: Unit) -> float:
     return min(1.0, look.ready(unit.name) / unit.replicas) if unit.replicas else 0.0
 
 
